@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import {
+  type DesiredLine,
+  type NetworkAnswer,
+  type NetworkLine,
+  type NetworkTask,
+  networkStates,
+} from '../../network.ts';
+
+/** Shapes that cross a boundary of the network sandbox: its book on disk, and its door as a process of its own. */
+
+const key = z.string().min(1).max(255);
+const line = z.string().min(1).max(255);
+const sequence = z.int().nonnegative();
+/** ITU-T E.164: up to 15 digits. ITU-T E.118: 18 to 22 as written on profiles. */
+const msisdn = z.string().regex(/^\+?\d{3,15}$/, 'must be an E.164 number');
+const iccid = z.string().regex(/^\d{18,22}$/, 'must be an ICCID of 18 to 22 digits');
+
+const desiredLine = z.object({
+  state: z.enum(networkStates),
+  data: z.boolean(),
+  voice: z.boolean(),
+  sms: z.boolean(),
+  roamingData: z.boolean(),
+}) satisfies z.ZodType<DesiredLine>;
+
+export const networkTask = z.object({
+  key,
+  line,
+  sequence,
+  msisdn,
+  iccid,
+  desired: desiredLine,
+}) satisfies z.ZodType<NetworkTask>;
+
+export const networkAnswer = z.discriminatedUnion('outcome', [
+  z.object({
+    outcome: z.literal('confirmed'),
+    line,
+    sequence,
+    receivedAt: z.coerce.date(),
+    confirmedAt: z.coerce.date(),
+  }),
+  z.object({ outcome: z.literal('superseded'), line, sequence, newestSequence: sequence }),
+  z.object({
+    outcome: z.literal('refused'),
+    line,
+    sequence,
+    code: z.string(),
+    message: z.string(),
+    permanent: z.boolean(),
+  }),
+]) satisfies z.ZodType<NetworkAnswer>;
+
+export const networkLine = desiredLine.extend({
+  line,
+  msisdn,
+  iccid,
+  sequence,
+  changedAt: z.coerce.date(),
+}) satisfies z.ZodType<NetworkLine>;
+
+export const networkCalls = ['apply', 'find', 'line'] as const;
+
+export const networkPlan = z.object({
+  mode: z.enum(['refuse', 'unavailable', 'stall', 'lose_answer']),
+  calls: z.array(z.enum(networkCalls)).min(1).optional(),
+  line: line.optional(),
+  msisdn: msisdn.optional(),
+  when: z.enum(networkStates).optional(),
+  times: z.int().positive().optional(),
+  stallMs: z.int().nonnegative().optional(),
+  code: z.string().min(1).max(100).optional(),
+  permanent: z.boolean().optional(),
+});
+
+export const plannedNetworkFault = networkPlan.extend({ id: z.string(), left: z.int().positive().optional() });
+
+export const findRequest = z.object({ key });
+export const lineRequest = z.object({ line: z.string() });
+export const bookRequest = z.object({ after: z.string().optional(), limit: z.int().min(1).max(1000) });
+
+const bookedTask = z.object({
+  task: networkTask,
+  receivedAt: z.coerce.date(),
+  at: z.coerce.date(),
+  answer: networkAnswer,
+});
+
+/** One answered task of the book, as `book` gives it. */
+export const networkEntry = bookedTask.extend({ cursor: z.string() });
+
+/** One line of the book. */
+export const bookRecord = z.discriminatedUnion('type', [
+  bookedTask.extend({ type: z.literal('task') }),
+  z.object({ type: z.literal('plan'), id: z.string(), plan: networkPlan }),
+  z.object({ type: z.literal('plan_used'), id: z.string() }),
+  z.object({ type: z.literal('plans_cleared') }),
+]);
+export type BookRecord = z.output<typeof bookRecord>;
