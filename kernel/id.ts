@@ -6,6 +6,7 @@ import { monotonicFactory } from 'ulid';
  */
 export const prefixes = [
   'acc',
+  'asg',
   'bil',
   'bod',
   'bkt',
@@ -14,6 +15,7 @@ export const prefixes = [
   'cgy',
   'cus',
   'dlv',
+  'esm',
   'evt',
   'exp',
   'hub',
@@ -21,6 +23,7 @@ export const prefixes = [
   'int',
   'mon',
   'ofr',
+  'itm',
   'ord',
   'pay',
   'pme',

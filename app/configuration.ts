@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
+import { z } from 'zod';
+
+/** What the environment decides. Every variable has a working default: `make start` sets none. */
+export interface Configuration {
+  /** Data of this installation: embedded database, sandbox books, log, the operator's token. */
+  home: string;
+  host: string;
+  port: number;
+  /** Where callers reach us; links are made from it. */
+  publicUrl: string;
+  databaseUrl: string | undefined;
+  migrationDatabaseUrl: string | undefined;
+  poolMax: number;
+  statementTimeoutMs: number;
+  /** A sandbox process of its own; inside this process when not given. */
+  sandbox: { url: string; secret: string } | undefined;
+  logLevel: string;
+  /** Judge every answer by the contract. Off in production, where a defect must not become an outage. */
+  validateResponses: boolean;
+  worker: boolean;
+  graceMs: number;
+}
+
+const flag = z.enum(['0', '1', 'false', 'true']).transform((value) => value === '1' || value === 'true');
+
+const variables = z.object({
+  AIRTIME_HOME: z.string().default('.airtime'),
+  AIRTIME_HOST: z.string().default('127.0.0.1'),
+  AIRTIME_PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  AIRTIME_PUBLIC_URL: z.url().optional(),
+  DATABASE_URL: z.string().startsWith('postgres').optional(),
+  MIGRATION_DATABASE_URL: z.string().startsWith('postgres').optional(),
+  AIRTIME_POOL_MAX: z.coerce.number().int().min(2).max(1000).default(10),
+  AIRTIME_STATEMENT_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(5000),
+  AIRTIME_SANDBOX_URL: z.url().optional(),
+  SANDBOX_SECRET: z.string().min(16).optional(),
+  SANDBOX_SECRET_FILE: z.string().optional(),
+  AIRTIME_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  AIRTIME_VALIDATE_RESPONSES: flag.optional(),
+  AIRTIME_WORKER: flag.default(true),
+  AIRTIME_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(10_000),
+  NODE_ENV: z.string().optional(),
+});
+
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+}
+
+export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration {
+  // An empty variable is one that was not set.
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = variables.safeParse(given);
+  if (!parsed.success) {
+    throw new ConfigurationError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
+  }
+  const env = parsed.data;
+  const secret = env.SANDBOX_SECRET_FILE ? readFileSync(env.SANDBOX_SECRET_FILE, 'utf8').trim() : env.SANDBOX_SECRET;
+  if (env.AIRTIME_SANDBOX_URL && !secret) {
+    throw new ConfigurationError('AIRTIME_SANDBOX_URL: needs SANDBOX_SECRET or SANDBOX_SECRET_FILE beside it.');
+  }
+  const host = env.AIRTIME_HOST.includes(':') ? `[${env.AIRTIME_HOST}]` : env.AIRTIME_HOST;
+  return {
+    home: isAbsolute(env.AIRTIME_HOME) ? env.AIRTIME_HOME : resolve(env.AIRTIME_HOME),
+    host: env.AIRTIME_HOST,
+    port: env.AIRTIME_PORT,
+    publicUrl: (env.AIRTIME_PUBLIC_URL ?? `http://${host}:${env.AIRTIME_PORT}`).replace(/\/+$/, ''),
+    databaseUrl: env.DATABASE_URL,
+    migrationDatabaseUrl: env.MIGRATION_DATABASE_URL,
+    poolMax: env.AIRTIME_POOL_MAX,
+    statementTimeoutMs: env.AIRTIME_STATEMENT_TIMEOUT_MS,
+    sandbox: env.AIRTIME_SANDBOX_URL && secret ? { url: env.AIRTIME_SANDBOX_URL, secret } : undefined,
+    logLevel: env.AIRTIME_LOG_LEVEL,
+    validateResponses: env.AIRTIME_VALIDATE_RESPONSES ?? env.NODE_ENV !== 'production',
+    worker: env.AIRTIME_WORKER,
+    graceMs: env.AIRTIME_GRACE_MS,
+  };
+}
+
+export const paths = (home: string) => ({
+  postgres: join(home, 'postgres'),
+  sandbox: join(home, 'sandbox'),
+  cli: join(home, 'cli.json'),
+  log: join(home, 'server.log'),
+  pid: join(home, 'server.pid'),
+});

@@ -1,0 +1,192 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { z } from 'zod';
+import { openSandboxCardGateway, type SandboxCardGateway } from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
+import { openMailbox } from '../adapters/sandbox/mail/mailbox.ts';
+import { openSandboxNetwork, type SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
+import { remoteCardGateway, remoteMailbox, remoteNetwork } from '../adapters/sandbox/remote.ts';
+import type { Mail } from '../adapters/mail.ts';
+import { apiHandlers } from '../handlers/handlers.ts';
+import type { Wire } from '../handlers/wire.ts';
+import { systemCaller } from '../kernel/caller.ts';
+import type { MachineClock } from '../kernel/clock.ts';
+import { idSource } from '../kernel/id.ts';
+import { commands } from '../policy/commands.ts';
+import { execute, type Policy } from '../policy/core/command.ts';
+import { runStatement } from '../policy/core/transaction.ts';
+import { createAccessToken } from '../policy/identity/access-token.ts';
+import { authenticator } from '../policy/identity/authenticate.ts';
+import { readSettings } from '../policy/setting/settings.ts';
+import { steps } from '../policy/steps.ts';
+import { queries } from '../read/views/queries.ts';
+import { createHttpServer } from '../surfaces/http/server.ts';
+import { makeTools, type ToolDoor } from '../tools/registry.ts';
+import { makeWorker } from '../workers/worker.ts';
+import { type Configuration, paths } from './configuration.ts';
+import { connect } from './database/connect.ts';
+import { startDatabase } from './database/start.ts';
+import { extraTools } from './extra-tools.ts';
+import { seed } from './seed/seed.ts';
+
+export interface Platform {
+  readonly url: string;
+  readonly policy: Policy;
+  readonly wire: Wire;
+  readonly tools: ToolDoor;
+  readonly gateway: SandboxCardGateway;
+  readonly network: SandboxNetwork;
+  /** The operator's token, when this start made it. */
+  readonly firstToken: string | undefined;
+  stop(): Promise<void>;
+}
+
+export const machineClock: MachineClock = {
+  now: () => new Date(),
+  sleep: (milliseconds, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const end = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, milliseconds);
+      signal?.addEventListener('abort', end, { once: true });
+    }),
+};
+
+// 32 random bits are as fine as the source of ids needs for one base-32 character at a time.
+const secureRandom = () => randomBytes(4).readUInt32BE() / 2 ** 32;
+
+export const migrationsDirectory = fileURLToPath(new URL('../prisma/migrations', import.meta.url));
+
+/** Brings the whole house up: database, outside, policy, workers, doors. In that order, and down in the other. */
+export async function startPlatform(configuration: Configuration, log: Logger, options: { historyDays?: number; rulesOff?: readonly string[] } = {}): Promise<Platform> {
+  const place = paths(configuration.home);
+  mkdirSync(configuration.home, { recursive: true, mode: 0o700 });
+  const closing: (() => Promise<void>)[] = [];
+  const closeAll = async () => {
+    for (const close of closing.reverse()) await close().catch((error) => log.error({ err: error }, 'could not close cleanly'));
+  };
+  try {
+    const database = await startDatabase({
+      databaseUrl: configuration.databaseUrl,
+      migrationUrl: configuration.migrationDatabaseUrl,
+      directory: place.postgres,
+      migrations: migrationsDirectory,
+      log: (message) => log.info(message),
+    });
+    closing.push(() => database.stop());
+    const connected = await connect({
+      url: database.serverUrl,
+      max: configuration.poolMax,
+      statementTimeoutMs: configuration.statementTimeoutMs,
+      log: (message) => log.warn(message),
+    });
+    closing.push(() => connected.close());
+
+    const outside = await openOutside(configuration, place.sandbox);
+    closing.push(outside.close);
+
+    const policy: Policy = {
+      pool: connected.pool,
+      newId: idSource(Date.now, secureRandom),
+      settings: await readSettings(connected.pool),
+      rulesOff: new Set(options.rulesOff ?? []),
+      outside,
+    };
+    const firstToken = await seed(policy, options.historyDays === undefined ? {} : { historyDays: options.historyDays });
+
+    const worker = makeWorker(policy, steps, machineClock, log);
+    if (configuration.worker) worker.start();
+    closing.push(() => worker.stop());
+
+    const tools = makeTools({
+      policy,
+      pool: connected.pool,
+      commands,
+      queries,
+      extra: extraTools({ policy, worker, clock: machineClock, gateway: outside.gateway, network: outside.network }),
+    });
+    const wire: Wire = { policy, pool: connected.pool, publicUrl: configuration.publicUrl, wake: worker.wake };
+    const http = createHttpServer({
+      wire,
+      handlers: apiHandlers,
+      tools: {
+        list: tools.list,
+        run: async (name, input, caller) => {
+          const answer = await tools.run(name, input, caller);
+          worker.wake();
+          return answer;
+        },
+      },
+      authenticate: authenticator({ pool: connected.pool }),
+      log,
+      validateResponses: configuration.validateResponses,
+      ready: async () => {
+        const rows = await runStatement(connected.pool, 'SELECT 1 AS one', []).catch(() => []);
+        return { ok: rows.length === 1, checks: { database: rows.length === 1, migrations: true } };
+      },
+      metrics: new Registry(),
+    });
+    const address: AddressInfo = await http.listen(configuration.host, configuration.port);
+    closing.push(() => http.close(configuration.graceMs));
+    const url = `http://${configuration.host.includes(':') ? `[${configuration.host}]` : configuration.host}:${address.port}`;
+    if (firstToken !== undefined) keepToken(place.cli, url, firstToken);
+    return { url, policy, wire, tools, gateway: outside.gateway, network: outside.network, firstToken, stop: closeAll };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+interface OpenOutside {
+  gateway: SandboxCardGateway;
+  network: SandboxNetwork;
+  mail: Mail;
+  close(): Promise<void>;
+}
+
+async function openOutside(configuration: Configuration, directory: string): Promise<OpenOutside> {
+  if (configuration.sandbox) {
+    const { url, secret } = configuration.sandbox;
+    return {
+      gateway: remoteCardGateway(url, secret),
+      network: remoteNetwork(url, secret),
+      mail: remoteMailbox(url, secret),
+      close: async () => undefined,
+    };
+  }
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const options = { directory, now: machineClock.now, id: randomUUID };
+  const gateway = await openSandboxCardGateway(options);
+  const network = await openSandboxNetwork(options);
+  const mail = await openMailbox({ directory, now: machineClock.now });
+  return {
+    gateway,
+    network,
+    mail,
+    close: async () => {
+      await gateway.close();
+      await network.close();
+      await mail.close();
+    },
+  };
+}
+
+/** Where `bss` finds the server and its token. Readable by the owner of the installation only. */
+export function keepToken(file: string, url: string, token: string): void {
+  if (existsSync(file)) chmodSync(file, 0o600);
+  writeFileSync(file, `${JSON.stringify({ url, token }, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** A new operator's token, for whoever holds the machine and lost theirs. */
+export async function newOperatorToken(policy: Policy, name: string): Promise<string> {
+  const made = await execute(policy, createAccessToken, { name, audience: 'operator', scopes: ['*'] }, systemCaller('start'));
+  return z.object({ token: z.string() }).parse(made).token;
+}
+

@@ -1,0 +1,29 @@
+import { addCard } from './card/commands.ts';
+import { freezeClock, thawClock } from './clock/commands.ts';
+import type { AnyDefinition } from './core/command.ts';
+import { registerCustomer } from './customer/commands.ts';
+import { createAccessToken, revokeAccessToken } from './identity/access-token.ts';
+import { loadEsims, loadNumbers } from './inventory/commands.ts';
+import { placeOrder, topUp } from './order/commands.ts';
+import { resourceCommandsFor } from './resources.ts';
+import { reportUsage } from './usage/commands.ts';
+
+const byPeople: readonly AnyDefinition[] = [
+  registerCustomer,
+  addCard,
+  placeOrder,
+  topUp,
+  reportUsage,
+  loadNumbers,
+  loadEsims,
+  freezeClock,
+  thawClock,
+  createAccessToken,
+  revokeAccessToken,
+];
+
+/** Every command of the house: those with a flat input that people type, and those that take a body of the standard. */
+export const commands: readonly AnyDefinition[] = [
+  ...byPeople,
+  ...Object.values(resourceCommandsFor).flatMap((one) => [one.create, one.patch, one.remove].filter((command) => command !== undefined)),
+];

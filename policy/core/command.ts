@@ -1,0 +1,240 @@
+import type { Pool, PoolClient } from 'pg';
+import type { z } from 'zod';
+import type { CardGateway } from '../../adapters/card-gateway.ts';
+import type { Mail } from '../../adapters/mail.ts';
+import type { Network } from '../../adapters/network.ts';
+import type { Audience, Caller } from '../../kernel/caller.ts';
+import { AirtimeError, invalid, type Refusal } from '../../kernel/error.ts';
+import type { IdSource } from '../../kernel/id.ts';
+import { firstBroken, type Rule } from './rule.ts';
+import { type Settings, statements, type Tx } from './transaction.ts';
+
+/** `money` and `destructive` need a person's confirmation on every surface but the TMF door. */
+export const effects = ['read', 'write', 'money', 'destructive'] as const;
+export type Effect = (typeof effects)[number];
+
+/**
+ * A command, defined once. From it come the CLI verb and its help, the tool, the confirmation, the audit record and the
+ * reference page. It reads top to bottom: what it is, what it takes, the rules in order, what it does.
+ */
+export interface Command<Input, Facts, Output> {
+  /** `noun.verb`, in the words of TM Forum. It is written into every event of its transaction. */
+  readonly name: string;
+  readonly summary: string;
+  readonly input: z.ZodType<Input>;
+  readonly audience: readonly Audience[];
+  readonly effect: Effect;
+  readonly rules: readonly Rule<Facts>[];
+  /** Examples of its verb, for help and the reference. */
+  readonly examples?: readonly string[];
+  /** What it answers; an open object when not given. */
+  readonly output?: z.ZodType<Output>;
+  /** Inputs that the terminal takes by place. */
+  readonly positional?: readonly string[];
+  /** What must be asked of the outside (a card's facts) before the transaction opens. Its answer reaches `facts`. */
+  ask?(outside: Outside, input: Input): Promise<unknown>;
+  /** Locks what the command touches and reads what its rules judge. */
+  facts(tx: Tx, input: Input, asked: unknown): Promise<Facts>;
+  /** What the command does, once every rule is kept. */
+  apply(tx: Tx, facts: Facts, input: Input): Promise<Output>;
+  /**
+   * How a refusal is kept instead of thrown, for a caller whose standard wants the body stored with a state that says
+   * what became of it. Used only when the caller asks for it.
+   */
+  keepRefused?(tx: Tx, facts: Facts, input: Input, refusal: Refusal): Promise<Output>;
+}
+
+/**
+ * A command that is one call of a database function, because it runs thousands of times a second. The function names
+ * the command, locks, judges the same rules and records by itself.
+ */
+export interface SingleCall<Input, Output>
+  extends Pick<Command<Input, unknown, Output>, 'name' | 'summary' | 'input' | 'output' | 'audience' | 'effect' | 'examples' | 'positional'> {
+  readonly rules: readonly Rule<never>[];
+  single(policy: Policy, input: Input, caller: Caller): Promise<Output>;
+}
+
+// Facts and input belong together inside one definition; a list of commands does not look into them.
+// biome-ignore lint/suspicious/noExplicitAny: a heterogeneous list has no common type but this
+export type AnyCommand = Command<any, any, any>;
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export type AnyDefinition = AnyCommand | SingleCall<any, any>;
+
+export function command<Input, Facts, Output>(definition: Command<Input, Facts, Output>): Command<Input, Facts, Output> {
+  return definition;
+}
+
+/** What the policy layer needs to run commands; made once by the start of the program. */
+export interface Policy {
+  readonly pool: Pool;
+  readonly newId: IdSource;
+  readonly settings: Settings;
+  readonly rulesOff: ReadonlySet<string>;
+  readonly outside: Outside;
+}
+
+/** The world beyond the database, behind one small interface each. Never called while a transaction is open. */
+export interface Outside {
+  readonly gateway: CardGateway;
+  readonly network: Network;
+  readonly mail: Mail;
+}
+
+export interface ExecuteOptions {
+  keepRefused?: boolean;
+  cause?: Record<string, string>;
+  /** Runs inside the transaction, after the command: a flow step closes itself here. */
+  alongside?: (tx: Tx) => Promise<void>;
+}
+
+/**
+ * Opens a transaction, names the command in it, lets it lock and read, judges its rules in order, applies it and
+ * commits. A refusal rolls everything back. Transient conflicts of the database are tried again: nothing has left it.
+ */
+export async function execute<Input, Facts, Output>(
+  policy: Policy,
+  definition: Command<Input, Facts, Output>,
+  rawInput: unknown,
+  caller: Caller,
+  options: ExecuteOptions = {},
+): Promise<Output> {
+  const input = parseInput(definition, rawInput);
+  const asked = await definition.ask?.(policy.outside, input);
+  return transaction(policy, definition.name, caller, options, async (tx) => {
+    const facts = await definition.facts(tx, input, asked);
+    const refusal = firstBroken(definition.rules, facts, tx);
+    if (refusal && !(options.keepRefused && definition.keepRefused)) throw refusal;
+    const output =
+      refusal && definition.keepRefused
+        ? await definition.keepRefused(tx, facts, input, refusal)
+        : await definition.apply(tx, facts, input);
+    await options.alongside?.(tx);
+    return output;
+  });
+}
+
+/** Judges a command as it would be judged now and says what it would do, changing nothing. */
+export async function judge<Input, Facts, Output>(
+  policy: Policy,
+  definition: Command<Input, Facts, Output>,
+  rawInput: unknown,
+  caller: Caller,
+): Promise<Refusal | undefined> {
+  const input = parseInput(definition, rawInput);
+  const asked = await definition.ask?.(policy.outside, input);
+  return transaction(policy, definition.name, caller, { rollback: true }, async (tx) =>
+    firstBroken(definition.rules, await definition.facts(tx, input, asked), tx),
+  );
+}
+
+/** Runs a definition of either kind. */
+export function run(policy: Policy, definition: AnyDefinition, rawInput: unknown, caller: Caller, options: ExecuteOptions = {}): Promise<unknown> {
+  if (!('single' in definition)) return execute(policy, definition, rawInput, caller, options);
+  return definition.single(policy, parseInput(definition, rawInput), caller);
+}
+
+function parseInput<Input>(definition: { name: string; input: z.ZodType<Input> }, raw: unknown): Input {
+  const parsed = definition.input.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map((issue) => ({
+    field: issue.path.join('.') || 'input',
+    rule: issue.message,
+    remedy: `See the input of ${definition.name}.`,
+  }));
+  throw invalid(`${definition.name}: ${faults.map((fault) => `${fault.field}: ${fault.rule}`).join('; ')}.`, faults);
+}
+
+const attemptsMax = 5;
+
+export async function transaction<T>(
+  policy: Policy,
+  name: string,
+  caller: Caller,
+  options: { cause?: Record<string, string>; rollback?: boolean },
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    const client = await policy.pool.connect();
+    let broken: Error | undefined;
+    try {
+      const result = await once(client, policy, name, caller, options, work);
+      return result;
+    } catch (error) {
+      if (isConnectionLost(error)) broken = error instanceof Error ? error : new Error(String(error));
+      if (attempt < attemptsMax && isTransient(error)) continue;
+      throw explain(error);
+    } finally {
+      client.release(broken);
+    }
+  }
+}
+
+async function once<T>(
+  client: PoolClient,
+  policy: Policy,
+  name: string,
+  caller: Caller,
+  options: { cause?: Record<string, string>; rollback?: boolean },
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  const run = statements(client);
+  await client.query('BEGIN');
+  try {
+    const [begun] = await run.sql<{ now: Date }>`SELECT begin_command(${name}, ${JSON.stringify(caller)}::jsonb) AS now`;
+    if (!begun) throw new Error('begin_command gave no time');
+    const tx: Tx = {
+      ...run,
+      now: begun.now,
+      caller,
+      command: name,
+      newId: policy.newId,
+      settings: policy.settings,
+      rulesOff: policy.rulesOff,
+      cause: options.cause,
+    };
+    const result = await work(tx);
+    if (options.rollback) await client.query('ROLLBACK');
+    else await commit(client);
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+// When the connection dies at COMMIT nobody can say whether it took effect, and nothing may claim either.
+async function commit(client: PoolClient): Promise<void> {
+  try {
+    await client.query('COMMIT');
+  } catch (error) {
+    if (!isConnectionLost(error)) throw error;
+    throw new AirtimeError(
+      503,
+      'outcomeUnknown',
+      'The connection to the database broke at the last moment, so the outcome is not known. Read before you retry, or retry with the same Idempotency-Key.',
+    );
+  }
+}
+
+function sqlState(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+// 40001 serialization failure, 40P01 deadlock: the database undid everything and asks for another try.
+function isTransient(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '40001' || state === '40P01';
+}
+
+function isConnectionLost(error: unknown): boolean {
+  const state = sqlState(error) ?? '';
+  return state.startsWith('08') || state.startsWith('57P') || state.startsWith('ECONN') || state === 'EPIPE';
+}
+
+function explain(error: unknown): unknown {
+  // 57014: a statement ran into its time limit. 53300: no connection was free.
+  if (sqlState(error) === '57014' || sqlState(error) === '53300' || isConnectionLost(error)) {
+    return new AirtimeError(503, 'unavailable', 'The database did not answer in time. Nothing was changed; try again.');
+  }
+  return error;
+}

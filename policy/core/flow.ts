@@ -1,0 +1,112 @@
+import type { Caller } from '../../kernel/caller.ts';
+import type { JsonObject } from '../../kernel/json.ts';
+import { type Outside, type Policy, transaction } from './command.ts';
+import { runStatement, type Tx } from './transaction.ts';
+
+/** Work that happens without a caller: a row, due in business time, leased and retried in machine time. */
+export interface ScheduledStep {
+  flow: string;
+  /** The id of what the work is about. */
+  subject: string;
+  step: string;
+  /** Names the work once: scheduling the same key again does nothing. */
+  key: string;
+  dueAt?: Date;
+  input?: JsonObject;
+  /** Who began it, when that is not the caller of this transaction. */
+  caller?: Caller;
+}
+
+export async function schedule(tx: Tx, work: ScheduledStep): Promise<void> {
+  await tx.sql`INSERT INTO "flow_step" ("id", "key", "flow", "subject", "step", "state", "due_at", "not_before", "caller", "input", "created_at")
+    VALUES (${tx.newId('stp')}, ${work.key}, ${work.flow}, ${work.subject}, ${work.step}, 'waiting', ${work.dueAt ?? tx.now}, clock_timestamp(),
+      ${JSON.stringify(work.caller ?? tx.caller)}::jsonb, ${JSON.stringify(work.input ?? {})}::jsonb, clock_timestamp())
+    ON CONFLICT ("key") DO NOTHING`;
+}
+
+/** Work that is no longer wanted: a renewal of a line that ended. */
+export async function cancelSteps(tx: Tx, flow: string, subject: string, step?: string): Promise<void> {
+  await tx.sql`UPDATE "flow_step" SET "state" = 'cancelled', "finished_at" = clock_timestamp()
+    WHERE "flow" = ${flow} AND "subject" = ${subject} AND "state" = 'waiting' AND (${step ?? null}::text IS NULL OR "step" = ${step ?? null})`;
+}
+
+export interface ClaimedStep {
+  id: string;
+  key: string;
+  flow: string;
+  subject: string;
+  step: string;
+  attempts: number;
+  dueAt: Date;
+  caller: Caller;
+  input: JsonObject;
+}
+
+export interface StepContext {
+  readonly policy: Policy;
+  readonly outside: Outside;
+  readonly step: ClaimedStep;
+  /** A named transaction of this step, carried out for the caller who began the work. The step goes on afterwards. */
+  during<T>(command: string, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** The last transaction of this step: what it writes and the end of the step commit together, or neither does. */
+  finish<T>(command: string, work: (tx: Tx) => Promise<T>): Promise<T>;
+}
+
+/**
+ * A step is safe to run again at any point: it first reads what is already so, asks the outside what became of an
+ * attempt, and only then attempts it, under the same key.
+ */
+export interface StepDefinition {
+  readonly flow: string;
+  readonly step: string;
+  readonly summary: string;
+  run(context: StepContext): Promise<void>;
+}
+
+/** Another worker took the step over: whatever this one was about to write must not be. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+}
+
+/** The outside said no for now. The step is tried again after a pause; nothing is known to have happened. */
+export class TryLater extends Error {
+  override readonly name = 'TryLater';
+}
+
+export function stepContext(policy: Policy, step: ClaimedStep, worker: string): StepContext {
+  const cause = { step: step.id, [step.flow]: step.subject };
+  return {
+    policy,
+    outside: policy.outside,
+    step,
+    during: (command, work) => transaction(policy, command, step.caller, { cause }, work),
+    finish: (command, work) =>
+      transaction(policy, command, step.caller, { cause }, async (tx) => {
+        const closed = await tx.sql`UPDATE "flow_step" SET "state" = 'done', "finished_at" = clock_timestamp(), "last_error" = NULL
+          WHERE "id" = ${step.id} AND "leased_by" = ${worker} AND "state" = 'waiting' RETURNING "id"`;
+        if (closed.length === 0) throw new LeaseLost(`step ${step.id} is held by another worker`);
+        return work(tx);
+      }),
+  };
+}
+
+export async function claimSteps(policy: Policy, worker: string, limit: number, leaseSeconds: number): Promise<ClaimedStep[]> {
+  return runStatement<ClaimedStep>(policy.pool, 'SELECT * FROM claim_steps($1, $2, make_interval(secs => $3)) ORDER BY "due_at", "not_before", "id"', [worker, limit, leaseSeconds]);
+}
+
+export async function extendLease(policy: Policy, worker: string, stepId: string, leaseSeconds: number): Promise<void> {
+  await runStatement(policy.pool, 'SELECT extend_lease($1, $2, make_interval(secs => $3))', [stepId, worker, leaseSeconds]);
+}
+
+const backoffMsMin = 100;
+const backoffMsMax = 60_000;
+
+/** Gives a step back after a failure, to be tried again after a pause that doubles up to a minute. */
+export async function putBack(policy: Policy, worker: string, step: ClaimedStep, error: string): Promise<void> {
+  const pauseMs = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(step.attempts, 20));
+  await transaction(policy, 'flow.put_back', step.caller, {}, async (tx) => {
+    await tx.sql`UPDATE "flow_step" SET "leased_by" = NULL, "leased_until" = NULL, "last_error" = ${error.slice(0, 500)},
+      "not_before" = clock_timestamp() + make_interval(secs => ${pauseMs / 1000})
+      WHERE "id" = ${step.id} AND "leased_by" = ${worker} AND "state" = 'waiting'`;
+  });
+}

@@ -1,0 +1,48 @@
+import { type Api, resources } from '../../generated/operations.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
+
+export function objects(value: Json | undefined): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isJsonObject) : isJsonObject(value) ? [value] : [];
+}
+
+export function text(value: Json | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Which customer a document speaks of: the related party that is one of ours, by role, by type or by its id. */
+export function customerIdOf(document: JsonObject): string | undefined {
+  const parties = [...objects(document.relatedParty), ...objects(document.payer), ...objects(document.requestor)];
+  const named = parties.find(
+    (party) => /customer/i.test(text(party.role) ?? '') || text(party['@referredType']) === 'Customer',
+  );
+  return text((named ?? parties.find((party) => text(party.id)?.startsWith('cus_')))?.id);
+}
+
+/** A reference to a resource of ours; the surface makes its link absolute. */
+export function reference(api: Api, resource: string, id: string, name?: string): JsonObject {
+  const contract = resources.find((one) => one.api === api && one.resource === resource);
+  if (!contract) throw new Error(`${api} has no ${resource}`);
+  return {
+    id,
+    href: `airtime:${contract.basePath}/${resource}/${id}`,
+    '@referredType': contract.schema,
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+export const refs = {
+  customer: (id: string, name?: string): JsonObject => ({ ...reference('TMF629', 'customer', id, name), role: 'customer' }),
+  category: (id: string, name?: string) => reference('TMF620', 'category', id, name),
+  specification: (id: string, name?: string) => reference('TMF620', 'productSpecification', id, name),
+  offering: (id: string, name?: string) => reference('TMF620', 'productOffering', id, name),
+  price: (id: string, name?: string) => reference('TMF620', 'productOfferingPrice', id, name),
+  productOrder: (id: string) => reference('TMF622', 'productOrder', id),
+  product: (id: string, name?: string) => reference('TMF637', 'product', id, name),
+  service: (id: string, name?: string) => reference('TMF638', 'service', id, name),
+  ticket: (id: string, name?: string) => reference('TMF621', 'troubleTicket', id, name),
+  payment: (id: string) => reference('TMF676', 'payment', id),
+  paymentMethod: (id: string, name?: string) => reference('TMF670', 'paymentMethod', id, name),
+  bill: (id: string) => reference('TMF678', 'customerBill', id),
+  /** A billing account is a reference only: no API of ours serves it. */
+  account: (id: string): JsonObject => ({ id, name: 'Billing account', '@referredType': 'BillingAccount' }),
+};

@@ -1,0 +1,147 @@
+import type * as models from '../../generated/prisma/models.ts';
+import type { Tx } from './transaction.ts';
+
+/**
+ * Typed writes: rows and columns are those of prisma/schema.prisma, so a column that goes away stops the build. They run
+ * through `pg`: the same write costs a fifth of the processor time and 100 MB less than through the Prisma client
+ * (docs/decisions/0001-prisma-for-schema-and-types.md).
+ */
+export interface Tables {
+  accessToken: models.AccessTokenModel;
+  billingAccount: models.BillingAccountModel;
+  bucket: models.BucketModel;
+  businessClock: models.BusinessClockModel;
+  emailDirectory: models.EmailDirectoryModel;
+  esimProfile: models.EsimProfileModel;
+  flowStep: models.FlowStepModel;
+  hub: models.HubModel;
+  lineState: models.LineStateModel;
+  numberAssignment: models.NumberAssignmentModel;
+  orderItem: models.OrderItemModel;
+  phoneNumber: models.PhoneNumberModel;
+  setting: models.SettingModel;
+  appliedCustomerBillingRate: models.AppliedCustomerBillingRateModel;
+  cancelProductOrder: models.CancelProductOrderModel;
+  cancelServiceOrder: models.CancelServiceOrderModel;
+  catalog: models.CatalogModel;
+  category: models.CategoryModel;
+  customer: models.CustomerModel;
+  customerBill: models.CustomerBillModel;
+  customerBillOnDemand: models.CustomerBillOnDemandModel;
+  exportJob: models.ExportJobModel;
+  importJob: models.ImportJobModel;
+  monitor: models.MonitorModel;
+  partyInteraction: models.PartyInteractionModel;
+  payment: models.PaymentModel;
+  paymentMethod: models.PaymentMethodModel;
+  productOffering: models.ProductOfferingModel;
+  productOfferingPrice: models.ProductOfferingPriceModel;
+  productOrder: models.ProductOrderModel;
+  productSpecification: models.ProductSpecificationModel;
+  refund: models.RefundModel;
+  service: models.ServiceModel;
+  serviceOrder: models.ServiceOrderModel;
+  subscription: models.SubscriptionModel;
+  troubleTicket: models.TroubleTicketModel;
+  usage: models.UsageModel;
+  usageSpecification: models.UsageSpecificationModel;
+}
+export type TableName = keyof Tables;
+
+/** Only some columns are given: the others have a default or stay null. The database says so if one is missing. */
+export type Columns<T extends TableName> = { [C in keyof Tables[T]]?: Tables[T][C] | object };
+
+export function snake(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+// Objects go to jsonb columns as JSON; arrays in these tables are arrays of text.
+function parameter(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
+    ? JSON.stringify(value)
+    : value;
+}
+
+export async function insertRow<T extends TableName>(tx: Tx, table: T, columns: Columns<T>): Promise<Tables[T]> {
+  const entries = Object.entries(columns).filter(([, value]) => value !== undefined);
+  const names = entries.map(([name]) => `"${snake(name)}"`).join(', ');
+  const places = entries.map((_, index) => `$${index + 1}`).join(', ');
+  const rows = await tx.run<Tables[T]>(
+    `INSERT INTO "${snake(table)}" (${names}) VALUES (${places}) RETURNING *`,
+    entries.map(([, value]) => parameter(value)),
+  );
+  return only(rows, table);
+}
+
+/** Updates the rows that match all of `where`; returns them as they are now. */
+export async function updateRows<T extends TableName>(
+  tx: Tx,
+  table: T,
+  where: Partial<Tables[T]>,
+  columns: Columns<T>,
+): Promise<Tables[T][]> {
+  const sets = Object.entries(columns).filter(([, value]) => value !== undefined);
+  const wheres = Object.entries(where);
+  if (sets.length === 0 || wheres.length === 0) throw new Error(`an update of ${table} needs columns and a condition`);
+  return tx.run<Tables[T]>(
+    `UPDATE "${snake(table)}" SET ${sets.map(([name], index) => `"${snake(name)}" = $${index + 1}`).join(', ')} ` +
+      `WHERE ${condition(wheres, sets.length)} RETURNING *`,
+    [...sets, ...wheres].map(([, value]) => parameter(value)),
+  );
+}
+
+export async function deleteRows<T extends TableName>(tx: Tx, table: T, where: Partial<Tables[T]>): Promise<void> {
+  const wheres = Object.entries(where);
+  if (wheres.length === 0) throw new Error(`a delete from ${table} needs a condition`);
+  await tx.run(`DELETE FROM "${snake(table)}" WHERE ${condition(wheres, 0)}`, wheres.map(([, value]) => parameter(value)));
+}
+
+/** Reads the rows that match all of `where`, oldest id first; with `lock` nobody else changes them until we commit. */
+export async function findRows<T extends TableName>(
+  tx: Pick<Tx, 'run'>,
+  table: T,
+  where: Partial<Tables[T]>,
+  lock = false,
+): Promise<Tables[T][]> {
+  const wheres = Object.entries(where);
+  if (wheres.length === 0) throw new Error(`a read of ${table} needs a condition`);
+  return tx.run<Tables[T]>(
+    `SELECT * FROM "${snake(table)}" WHERE ${condition(wheres, 0)} ORDER BY 1${lock ? ' FOR UPDATE' : ''}`,
+    wheres.map(([, value]) => parameter(value)),
+  );
+}
+
+export async function findRow<T extends TableName>(
+  tx: Pick<Tx, 'run'>,
+  table: T,
+  where: Partial<Tables[T]>,
+  lock = false,
+): Promise<Tables[T] | undefined> {
+  return (await findRows(tx, table, where, lock))[0];
+}
+
+/** The row must be there: its absence is a defect of ours, not an answer for a caller. */
+export async function getRow<T extends TableName>(
+  tx: Pick<Tx, 'run'>,
+  table: T,
+  where: Partial<Tables[T]>,
+  lock = false,
+): Promise<Tables[T]> {
+  return only(await findRows(tx, table, where, lock), table);
+}
+
+function only<Row>(rows: readonly Row[], table: string): Row {
+  const [row] = rows;
+  if (row === undefined || rows.length !== 1) throw new Error(`expected one row of ${table}, found ${rows.length}`);
+  return row;
+}
+
+function condition(wheres: readonly [string, unknown][], offset: number): string {
+  return wheres
+    .map(([name, value], index) =>
+      value === null
+        ? `("${snake(name)}" IS NULL AND $${offset + index + 1}::text IS NULL)`
+        : `"${snake(name)}" = $${offset + index + 1}`,
+    )
+    .join(' AND ');
+}

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import type { Pool, PoolClient, QueryConfig } from 'pg';
+import { types } from 'pg';
+import type { Caller } from '../../kernel/caller.ts';
+import type { IdSource } from '../../kernel/id.ts';
+
+/** Everything a command's code may use while its transaction is open. Nothing outside the database is called in it. */
+export interface Tx {
+  /** Business time, one instant for the whole transaction. */
+  readonly now: Date;
+  readonly caller: Caller;
+  readonly command: string;
+  readonly newId: IdSource;
+  readonly settings: Settings;
+  /** Rules switched off by a test of the rules themselves. Always empty in production. */
+  readonly rulesOff: ReadonlySet<string>;
+  /** Why this happens: the order, usage or step behind the command. Kept with each event. */
+  readonly cause: Record<string, string> | undefined;
+  /** Runs one statement; values become parameters. Column names come back in camelCase, int8 as bigint. */
+  sql<Row extends object>(strings: TemplateStringsArray, ...values: unknown[]): Promise<Row[]>;
+  /** The same for text made from fixed parts. */
+  run<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]>;
+}
+
+/** What an installation decides once. Read from the database, so that every copy of the server agrees. */
+export interface Settings {
+  currency: string;
+  timeZone: string;
+  /** Tax in hundredths of a percent that an offering carries when it names none. */
+  taxRate: number;
+  numberQuarantineDays: number;
+  unpaidTerminationDays: number;
+  usageRetentionDays: number;
+  vasValidityDays: number;
+  actionTimeoutMinutes: number;
+}
+
+// int8 holds bytes and versions: as bigint it cannot lose a digit in silence.
+const exactTypes: NonNullable<QueryConfig['types']> = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === 20
+      ? (value: string) => BigInt(value)
+      : types.getTypeParser(oid, format === 'binary' ? 'text' : format)) as typeof types.getTypeParser,
+};
+
+const camelNames = new Map<string, string>();
+function camel(name: string): string {
+  let found = camelNames.get(name);
+  if (found === undefined) {
+    found = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    camelNames.set(name, found);
+  }
+  return found;
+}
+
+function camelRow(row: Record<string, unknown>): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const key in row) out[camel(key)] = row[key];
+  return out;
+}
+
+// A statement whose text recurs is prepared once a connection.
+const statementNames = new Map<string, string>();
+function statementName(text: string): string {
+  let name = statementNames.get(text);
+  if (name === undefined) {
+    name = `a_${createHash('sha1').update(text).digest('base64url').slice(0, 20)}`;
+    statementNames.set(text, name);
+  }
+  return name;
+}
+
+const templateTexts = new WeakMap<TemplateStringsArray, string>();
+
+export async function runStatement<Row extends object>(
+  client: Pick<PoolClient, 'query'> | Pool,
+  text: string,
+  values: readonly unknown[],
+): Promise<Row[]> {
+  const result = await client.query<Record<string, unknown>>({
+    name: statementName(text),
+    text,
+    values: [...values],
+    types: exactTypes,
+  });
+  // The row's shape is the statement's; the caller names it beside the text it wrote.
+  return result.rows.map(camelRow) as Row[];
+}
+
+export function templateText(strings: TemplateStringsArray): string {
+  let text = templateTexts.get(strings);
+  if (text === undefined) {
+    text = strings.reduce((all, part, index) => `${all}$${index}${part}`);
+    templateTexts.set(strings, text);
+  }
+  return text;
+}
+
+/** Binds the statement runners of a transaction to its connection. */
+export function statements(client: PoolClient): Pick<Tx, 'sql' | 'run'> {
+  return {
+    sql: (strings, ...values) => runStatement(client, templateText(strings), values),
+    run: (text, values) => runStatement(client, text, values),
+  };
+}

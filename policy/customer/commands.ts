@@ -1,0 +1,162 @@
+import { z } from 'zod';
+import type { JsonObject } from '../../kernel/json.ts';
+import { command } from '../core/command.ts';
+import {
+  type CreateInput,
+  checkContract,
+  checkIfMatch,
+  checkImmutable,
+  createInput,
+  createResource,
+  legalTransition,
+  lockResource,
+  type PatchInput,
+  patched,
+  patchInput,
+  type RemoveInput,
+  type ResourceCommands,
+  removeInput,
+  removeResource,
+  type Stored,
+  saveResource,
+} from '../core/resource.ts';
+import { objects, refs, text } from '../core/party.ts';
+import { deleteRows, findRow, insertRow, updateRows } from '../core/table.ts';
+import type { Tx } from '../core/transaction.ts';
+import { customerResource, emailOf } from './resource.ts';
+import {
+  activeNeedsContact,
+  type CustomerFacts,
+  closeNeedsNoLine,
+  deleteNeedsNoLedger,
+  emailUnique,
+  emailValid,
+} from './rules.ts';
+
+async function customerFacts(tx: Tx, id: string, document: JsonObject, before: JsonObject | undefined): Promise<CustomerFacts> {
+  const email = emailOf(document);
+  const owner = email === undefined ? undefined : await findRow(tx, 'emailDirectory', { email }, true);
+  const [lines] = await tx.sql<{ count: bigint }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${id} AND "state" <> 'terminated'`;
+  return { id, document, version: 0n, before, email, emailOwner: owner?.customerId, liveLines: Number(lines?.count ?? 0) };
+}
+
+const createRules = [emailValid, emailUnique, activeNeedsContact];
+
+async function createCustomer(tx: Tx, document: JsonObject): Promise<Stored> {
+  const id = tx.newId('cus');
+  const email = emailOf(document);
+  const accountId = tx.newId('acc');
+  const stored = await createResource(
+    tx,
+    customerResource,
+    { ...document, account: [...objects(document.account), refs.account(accountId)] },
+    {},
+    id,
+  );
+  await insertRow(tx, 'billingAccount', { id: accountId, customerId: id, state: 'open', createdAt: tx.now });
+  if (email !== undefined) await insertRow(tx, 'emailDirectory', { email, customerId: id });
+  return stored;
+}
+
+const create = command<CreateInput, CustomerFacts, Stored>({
+  name: 'customer.create',
+  summary: 'Create a customer from a TMF629 body',
+  input: createInput,
+  audience: ['operator', 'integrator'],
+  effect: 'write',
+  rules: createRules,
+  facts(tx, input) {
+    const given = input.document as JsonObject;
+    const document: JsonObject = { '@type': 'Customer', ...given, status: text(given.status) ?? 'initialized' };
+    return customerFacts(tx, '', document, undefined);
+  },
+  apply: (tx, facts) => createCustomer(tx, facts.document),
+});
+
+const registerInput = z.object({
+  givenName: z.string().min(1).max(100).describe('First name'),
+  familyName: z.string().min(1).max(100).describe('Last name'),
+  email: z.string().min(3).max(254).describe('Where receipts and notices go'),
+  phone: z.string().max(30).optional().describe('A phone number to reach the customer on'),
+});
+
+export const registerCustomer = command<z.infer<typeof registerInput>, CustomerFacts, Stored>({
+  name: 'customer.register',
+  summary: 'Sign a customer up',
+  input: registerInput,
+  audience: ['operator', 'integrator'],
+  effect: 'write',
+  positional: ['givenName', 'familyName', 'email'],
+  examples: ['bss customer register Ada Lim ada@example.com'],
+  rules: createRules,
+  facts(tx, input) {
+    const name = `${input.givenName} ${input.familyName}`;
+    const document: JsonObject = {
+      '@type': 'Customer',
+      name,
+      status: 'initialized',
+      engagedParty: { id: tx.newId('cus').replace('cus_', 'party-'), name, '@referredType': 'Individual' },
+      contactMedium: [
+        { mediumType: 'email', preferred: true, characteristic: { emailAddress: input.email } },
+        ...(input.phone ? [{ mediumType: 'phone', characteristic: { phoneNumber: input.phone } }] : []),
+      ],
+    };
+    return customerFacts(tx, '', document, undefined);
+  },
+  apply: (tx, facts) => createCustomer(tx, facts.document),
+});
+
+const patch = command<PatchInput, CustomerFacts & { stored: Stored }, Stored>({
+  name: 'customer.patch',
+  summary: 'Change a customer',
+  input: patchInput,
+  audience: ['operator', 'integrator'],
+  effect: 'write',
+  rules: [legalTransition(customerResource), emailValid, emailUnique, activeNeedsContact, closeNeedsNoLine],
+  async facts(tx, input) {
+    const stored = await lockResource(tx, customerResource, input.id);
+    checkIfMatch(stored, input.ifMatch);
+    const document = patched(stored, input.patch);
+    checkImmutable(customerResource, stored.document, document);
+    await checkContract(customerResource, document);
+    return { ...(await customerFacts(tx, input.id, document, stored.document)), stored };
+  },
+  async apply(tx, facts) {
+    const before = emailOf(facts.stored.document);
+    if (facts.email !== before) {
+      if (before !== undefined) await deleteRows(tx, 'emailDirectory', { email: before, customerId: facts.id });
+      if (facts.email !== undefined) await insertRow(tx, 'emailDirectory', { email: facts.email, customerId: facts.id });
+    }
+    if (text(facts.document.status) === 'closed') {
+      await updateRows(tx, 'billingAccount', { customerId: facts.id }, { state: 'closed' });
+    }
+    return saveResource(tx, customerResource, facts.stored, facts.document);
+  },
+});
+
+const remove = command<RemoveInput, CustomerFacts & { ledger: number; stored: Stored }, { id: string }>({
+  name: 'customer.delete',
+  summary: 'Delete a customer who never bought anything',
+  input: removeInput,
+  audience: ['operator', 'integrator'],
+  effect: 'destructive',
+  positional: ['id'],
+  rules: [deleteNeedsNoLedger],
+  async facts(tx, input) {
+    const stored = await lockResource(tx, customerResource, input.id);
+    checkIfMatch(stored, input.ifMatch);
+    const [count] = await tx.sql<{ ledger: bigint }>`SELECT
+      (SELECT count(*) FROM "product_order" WHERE "customer_id" = ${input.id}) + (SELECT count(*) FROM "subscription" WHERE "customer_id" = ${input.id})
+      + (SELECT count(*) FROM "payment" WHERE "customer_id" = ${input.id})
+      + (SELECT count(*) FROM "payment_method" WHERE "customer_id" = ${input.id} AND "state" <> 'removed') AS ledger`;
+    return { ...(await customerFacts(tx, input.id, stored.document, stored.document)), ledger: Number(count?.ledger ?? 0), stored };
+  },
+  async apply(tx, facts) {
+    await deleteRows(tx, 'emailDirectory', { customerId: facts.id });
+    await deleteRows(tx, 'billingAccount', { customerId: facts.id });
+    await removeResource(tx, customerResource, facts.stored);
+    return { id: facts.id };
+  },
+});
+
+export const customerCommands: ResourceCommands = { create, patch, remove };

@@ -1,0 +1,111 @@
+import { appendEvent } from '../core/event.ts';
+import { must } from '../core/machine.ts';
+import { findRow, insertRow, type Tables, updateRows } from '../core/table.ts';
+import type { Tx } from '../core/transaction.ts';
+import { daysAfter } from '../../kernel/calendar.ts';
+import { schedule } from '../core/flow.ts';
+import { esimMachine, numberMachine } from './machines.ts';
+
+type NumberRow = Tables['phoneNumber'];
+type EsimRow = Tables['esimProfile'];
+
+async function numberEvent(tx: Tx, row: NumberRow, from: string): Promise<void> {
+  await appendEvent(tx, {
+    type: 'NumberStateChangeEvent',
+    resourceType: 'number',
+    resourceId: row.msisdn,
+    sequence: BigInt(tx.now.getTime()),
+    change: { from, to: row.state },
+  });
+}
+
+async function esimEvent(tx: Tx, row: EsimRow, from: string): Promise<void> {
+  await appendEvent(tx, {
+    type: 'EsimStateChangeEvent',
+    resourceType: 'esim',
+    resourceId: row.id,
+    sequence: BigInt(tx.now.getTime()),
+    // The ICCID itself never goes into an event: the last four digits name it to a person.
+    change: { from, to: row.state, iccidEnding: row.iccid.slice(-4) },
+  });
+}
+
+/** Takes a free number for a line to be; a wish is honoured when that number is free. Undefined when none is left. */
+export async function reserveNumber(tx: Tx, heldFor: string, wished?: string): Promise<NumberRow | undefined> {
+  // Numbers that others are taking at this instant are passed over, not waited for.
+  const [free] = await tx.sql<NumberRow>`SELECT * FROM "phone_number" WHERE "state" = 'available' AND (${wished ?? null}::text IS NULL OR "msisdn" = ${wished ?? null})
+    ORDER BY "msisdn" LIMIT 1 FOR UPDATE SKIP LOCKED`;
+  if (!free) return undefined;
+  return moveNumber(tx, free, 'reserve', { heldFor });
+}
+
+async function moveNumber(tx: Tx, row: NumberRow, event: string, columns: Partial<NumberRow>): Promise<NumberRow> {
+  const state = must(numberMachine, row.state, event as 'reserve');
+  const [moved] = await updateRows(tx, 'phoneNumber', { msisdn: row.msisdn }, { ...columns, state, changedAt: tx.now });
+  if (!moved) throw new Error(`number ${row.msisdn} is gone`);
+  await numberEvent(tx, moved, row.state);
+  return moved;
+}
+
+export async function assignNumber(tx: Tx, msisdn: string, subscriptionId: string): Promise<void> {
+  const row = await findRow(tx, 'phoneNumber', { msisdn }, true);
+  if (!row) throw new Error(`number ${msisdn} is gone`);
+  await moveNumber(tx, row, 'assign', { heldFor: null, subscriptionId });
+  await insertRow(tx, 'numberAssignment', { id: tx.newId('asg'), msisdn, subscriptionId, assignedAt: tx.now, releasedAt: null });
+}
+
+/** Gives a number back: one that never served at once, one that did after its quarantine. */
+export async function releaseNumber(tx: Tx, msisdn: string): Promise<void> {
+  const row = await findRow(tx, 'phoneNumber', { msisdn }, true);
+  if (!row) return;
+  if (row.state === 'reserved') {
+    await moveNumber(tx, row, 'release', { heldFor: null, subscriptionId: null });
+    return;
+  }
+  if (row.state !== 'assigned') return;
+  const quarantinedUntil = daysAfter(tx.now, tx.settings.numberQuarantineDays, tx.settings.timeZone);
+  await moveNumber(tx, row, 'release', { heldFor: null, subscriptionId: null, quarantinedUntil });
+  await updateRows(tx, 'numberAssignment', { msisdn, releasedAt: null }, { releasedAt: tx.now });
+  await schedule(tx, {
+    flow: 'number',
+    subject: msisdn,
+    step: 'end_quarantine',
+    key: `number:${msisdn}:quarantine:${quarantinedUntil.toISOString()}`,
+    dueAt: quarantinedUntil,
+  });
+}
+
+export async function endQuarantine(tx: Tx, msisdn: string): Promise<void> {
+  const row = await findRow(tx, 'phoneNumber', { msisdn }, true);
+  if (row?.state !== 'quarantined' || (row.quarantinedUntil ?? tx.now) > tx.now) return;
+  await moveNumber(tx, row, 'end_quarantine', { quarantinedUntil: null });
+}
+
+export async function reserveEsim(tx: Tx, heldFor: string): Promise<EsimRow | undefined> {
+  const [free] = await tx.sql<EsimRow>`SELECT * FROM "esim_profile" WHERE "state" = 'available' ORDER BY "id" LIMIT 1 FOR UPDATE SKIP LOCKED`;
+  if (!free) return undefined;
+  return moveEsim(tx, free, 'reserve', { heldFor });
+}
+
+async function moveEsim(tx: Tx, row: EsimRow, event: string, columns: Partial<EsimRow>): Promise<EsimRow> {
+  const state = must(esimMachine, row.state, event as 'reserve');
+  const [moved] = await updateRows(tx, 'esimProfile', { id: row.id }, { ...columns, state, changedAt: tx.now });
+  if (!moved) throw new Error(`eSIM ${row.id} is gone`);
+  await esimEvent(tx, moved, row.state);
+  return moved;
+}
+
+/** The profile is paid for and may be fetched by the customer's phone. */
+export async function handOutEsim(tx: Tx, esimId: string, subscriptionId: string): Promise<void> {
+  const row = await findRow(tx, 'esimProfile', { id: esimId }, true);
+  if (!row) throw new Error(`eSIM ${esimId} is gone`);
+  await moveEsim(tx, row, 'release', { heldFor: null, subscriptionId });
+}
+
+/** Takes a profile back: to the shelf while no phone has fetched it, else for good. */
+export async function takeBackEsim(tx: Tx, esimId: string): Promise<void> {
+  const row = await findRow(tx, 'esimProfile', { id: esimId }, true);
+  if (!row || row.state === 'available' || row.state === 'deleted') return;
+  const event = row.state === 'reserved' || row.state === 'released' ? 'unreserve' : 'delete';
+  await moveEsim(tx, row, event, { heldFor: null, subscriptionId: null });
+}

@@ -1,0 +1,249 @@
+import { z } from 'zod';
+import type { Refusal } from '../../kernel/error.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
+import { splitTax, toWireMoney } from '../../kernel/money.ts';
+import { type OfferingTerms, readOffering } from '../catalogue/offering-terms.ts';
+import { command } from '../core/command.ts';
+import { schedule } from '../core/flow.ts';
+import { customerIdOf, objects, refs, text } from '../core/party.ts';
+import {
+  type CreateInput,
+  createInput,
+  createResource,
+  documentOf,
+  neverDeleted,
+  type ResourceCommands,
+  type ResourceFacts,
+  resourceCommands,
+  type Stored,
+} from '../core/resource.ts';
+import { rule } from '../core/rule.ts';
+import { findRow, findRows, insertRow } from '../core/table.ts';
+import type { Tx } from '../core/transaction.ts';
+import { productOrderResource } from './resource.ts';
+import { buyingRules, type OrderedItem, type OrderFacts } from './rules.ts';
+
+function characteristic(product: JsonObject, name: string): Json | undefined {
+  return objects(product.productCharacteristic).find((one) => text(one.name)?.toLowerCase() === name)?.value;
+}
+
+async function readItem(tx: Tx, item: JsonObject, customerId: string | undefined): Promise<OrderedItem> {
+  const product = isJsonObject(item.product) ? item.product : {};
+  const offeringId = text((isJsonObject(item.productOffering) ? item.productOffering : isJsonObject(product.productOffering) ? product.productOffering : {}).id);
+  const offering = offeringId === undefined ? undefined : await readOffering(tx, offeringId);
+  const lineId = text(product.id);
+  const line = lineId === undefined ? undefined : await findRow(tx, 'subscription', { id: lineId }, true);
+  const wished = characteristic(product, 'msisdn');
+  const wishedNumber = typeof wished === 'string' && lineId === undefined ? wished : undefined;
+  const number = wishedNumber === undefined ? undefined : await findRow(tx, 'phoneNumber', { msisdn: wishedNumber });
+  const terms = offering && !('fault' in offering.terms) ? offering.terms : undefined;
+  // A new period costs what the line costs, not what the catalogue says today.
+  const priced: OfferingTerms | undefined =
+    terms?.kind === 'period' && line
+      ? { ...terms, amountMinor: line.priceMinor, currency: line.currency, taxRate: line.taxRate }
+      : terms;
+  return {
+    itemId: text(item.id) ?? '',
+    action: text(item.action) ?? '',
+    quantity: typeof item.quantity === 'number' ? item.quantity : 1,
+    offeringId,
+    offering: offering?.document,
+    terms: priced,
+    termsFault: offering && 'fault' in offering.terms ? offering.terms.fault : undefined,
+    lineId,
+    line: line && line.customerId === customerId ? line : undefined,
+    wishedNumber,
+    wishedNumberState: number?.state,
+  };
+}
+
+async function orderFacts(tx: Tx, document: JsonObject): Promise<OrderFacts> {
+  const customerId = customerIdOf(document);
+  // The customer's row is the lock that keeps an order apart from the removal of a card.
+  const customer = customerId === undefined ? undefined : await findRow(tx, 'customer', { id: customerId }, true);
+  const items: OrderedItem[] = [];
+  for (const item of objects(document.productOrderItem).slice(0, 21)) items.push(await readItem(tx, item, customerId));
+  const [stock] = await tx.sql<{ numbers: bigint; esims: bigint }>`SELECT
+    (SELECT count(*) FROM (SELECT 1 FROM "phone_number" WHERE "state" = 'available' LIMIT 21) n) AS numbers,
+    (SELECT count(*) FROM (SELECT 1 FROM "esim_profile" WHERE "state" = 'available' LIMIT 21) e) AS esims`;
+  return {
+    document,
+    customer,
+    customerDocument: customer ? documentOf(customer) : undefined,
+    customerId,
+    cards: customer ? await findRows(tx, 'paymentMethod', { customerId: customer.id, state: 'active' }) : [],
+    items,
+    freeNumbers: Number(stock?.numbers ?? 0),
+    freeEsims: Number(stock?.esims ?? 0),
+  };
+}
+
+function orderPrice(terms: OfferingTerms): JsonObject {
+  const tax = splitTax(terms, terms.taxRate);
+  const money = (amountMinor: number): JsonObject => ({ ...toWireMoney({ amountMinor, currency: terms.currency }) });
+  return {
+    name: terms.name,
+    priceType: terms.kind === 'plan' ? 'recurring' : 'oneTime',
+    ...(terms.kind === 'plan' ? { recurringChargePeriod: 'month' } : {}),
+    price: { taxRate: terms.taxRate / 100, taxIncludedAmount: money(tax.taxIncludedMinor), dutyFreeAmount: money(tax.taxExcludedMinor) },
+  };
+}
+
+function withStates(tx: Tx, document: JsonObject, state: string): JsonObject {
+  return {
+    '@type': 'ProductOrder',
+    ...document,
+    orderDate: tx.now.toISOString(),
+    state,
+    productOrderItem: objects(document.productOrderItem).map((item) => ({ ...item, state })),
+  };
+}
+
+/** Acknowledges an order: its items are written down with a copy of price and allowances, and their work begins. */
+async function acknowledge(tx: Tx, facts: OrderFacts): Promise<Stored> {
+  const document = withStates(tx, facts.document, 'acknowledged');
+  const terms = facts.items.flatMap((item) => item.terms ?? []);
+  const total = terms.reduce((sum, one) => sum + one.amountMinor, 0);
+  const currency = tx.settings.currency;
+  const stored = await createResource(tx, productOrderResource, {
+    ...document,
+    productOrderItem: objects(document.productOrderItem).map((item, index) => {
+      const own = facts.items[index]?.terms;
+      return own ? { ...item, itemPrice: [orderPrice(own)], itemTotalPrice: [orderPrice(own)] } : item;
+    }),
+    orderTotalPrice: [
+      {
+        name: 'total',
+        priceType: 'oneTime',
+        price: { taxIncludedAmount: { ...toWireMoney({ amountMinor: total, currency }) } },
+      },
+    ],
+  });
+  for (const item of facts.items) {
+    if (!item.terms || !facts.customerId) throw new Error('an acknowledged item has terms and a customer');
+    const id = tx.newId('itm');
+    await insertRow(tx, 'orderItem', {
+      id,
+      productOrderId: stored.id,
+      itemId: item.itemId,
+      action: item.action,
+      state: 'acknowledged',
+      offeringId: item.terms.offeringId,
+      subscriptionId: item.line?.id ?? null,
+      customerId: facts.customerId,
+      amountMinor: item.terms.amountMinor,
+      taxRate: item.terms.taxRate,
+      currency: item.terms.currency,
+      terms: item.terms,
+      msisdn: item.wishedNumber ?? null,
+    });
+    await schedule(tx, { flow: 'order', subject: id, step: 'authorise', key: `order:${id}:authorise` });
+  }
+  return stored;
+}
+
+/** An order that breaks a buying rule is kept and answered `rejected`, with the rule's code and sentence as a note. */
+async function keepRejected(tx: Tx, facts: OrderFacts, refusal: Refusal): Promise<Stored> {
+  const document = withStates(tx, facts.document, 'rejected');
+  return createResource(tx, productOrderResource, {
+    ...document,
+    note: [...objects(document.note), refusalNote(tx, refusal.code, refusal.message)],
+  });
+}
+
+export function refusalNote(tx: Tx, code: string, sentence: string): JsonObject {
+  return { id: code, author: 'Airtime', date: tx.now.toISOString(), text: `${code}: ${sentence}` };
+}
+
+const create = command<CreateInput, OrderFacts, Stored>({
+  name: 'product_order.create',
+  summary: 'Place an order from a TMF622 body',
+  input: createInput,
+  audience: ['operator', 'integrator'],
+  effect: 'money',
+  rules: buyingRules,
+  facts: (tx, input) => orderFacts(tx, input.document as JsonObject),
+  apply: acknowledge,
+  keepRefused: (tx, facts, _input, refusal) => keepRejected(tx, facts, refusal),
+});
+
+/** Offerings are named to people by their code; programs name them by id. */
+async function offeringIdOf(tx: Tx, codeOrId: string): Promise<string> {
+  return (await findRow(tx, 'productOffering', { code: codeOrId }))?.id ?? codeOrId;
+}
+
+async function documentFor(tx: Tx, customerId: string, offering: string, lineId: string | undefined, msisdn: string | undefined): Promise<JsonObject> {
+  return {
+    category: 'mobile',
+    relatedParty: [refs.customer(customerId)],
+    productOrderItem: [
+      {
+        id: '1',
+        action: 'add',
+        quantity: 1,
+        productOffering: refs.offering(await offeringIdOf(tx, offering)),
+        ...(lineId ? { product: refs.product(lineId) } : {}),
+        ...(msisdn ? { product: { productCharacteristic: [{ name: 'msisdn', value: msisdn }] } } : {}),
+      },
+    ],
+  };
+}
+
+const placeInput = z.object({
+  customerId: z.string().describe('Who buys'),
+  offering: z.string().describe('The plan, by code or id'),
+  msisdn: z.string().regex(/^\d{6,15}$/).optional().describe('A number wished for'),
+});
+
+export const placeOrder = command<z.infer<typeof placeInput>, OrderFacts, Stored>({
+  name: 'order.place',
+  summary: 'Order a plan for a customer: a new line',
+  input: placeInput,
+  audience: ['operator', 'integrator'],
+  effect: 'money',
+  positional: ['customerId', 'offering'],
+  examples: ['bss order place cus_… PLAN_M'],
+  rules: buyingRules,
+  facts: async (tx, input) => orderFacts(tx, await documentFor(tx, input.customerId, input.offering, undefined, input.msisdn)),
+  apply: acknowledge,
+});
+
+const topUpInput = z.object({
+  subscriptionId: z.string().describe('The line'),
+  offering: z.string().describe('The add-on, by code or id'),
+});
+
+export const topUp = command<z.infer<typeof topUpInput>, OrderFacts, Stored>({
+  name: 'subscription.top_up',
+  summary: 'Buy an add-on for a line',
+  input: topUpInput,
+  audience: ['operator', 'integrator'],
+  effect: 'money',
+  positional: ['subscriptionId', 'offering'],
+  examples: ['bss subscription top-up sub_… VAS_DATA_1GB'],
+  rules: buyingRules,
+  async facts(tx, input) {
+    const line = await findRow(tx, 'subscription', { id: input.subscriptionId });
+    const document = await documentFor(tx, line?.customerId ?? '', input.offering, input.subscriptionId, undefined);
+    return orderFacts(tx, line ? document : { ...document, relatedParty: [] });
+  },
+  apply: acknowledge,
+});
+
+const sold = ['productOrderItem', 'relatedParty', 'orderTotalPrice', 'billingAccount', 'payment', 'cancellationDate', 'completionDate'];
+
+const termsAreFixed = rule<ResourceFacts>({
+  code: 'order.terms_are_fixed',
+  sentence: 'What was ordered, by whom and at what price does not change: cancel the order and place another.',
+  status: 409,
+  kept: (facts) => sold.every((name) => JSON.stringify(facts.before?.[name]) === JSON.stringify(facts.document[name])),
+  shown: (facts) => ({ attributes: sold.filter((name) => JSON.stringify(facts.before?.[name]) !== JSON.stringify(facts.document[name])) }),
+});
+
+const freeStanding = resourceCommands(productOrderResource, {
+  operations: ['patch', 'remove'],
+  patchRules: [termsAreFixed],
+  removeRules: [neverDeleted(productOrderResource, 'it is the record of what was sold')],
+});
+
+export const productOrderCommands: ResourceCommands = { create, ...freeStanding };

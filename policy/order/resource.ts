@@ -1,0 +1,47 @@
+import { machine } from '../core/machine.ts';
+import { customerIdOf, text } from '../core/party.ts';
+import type { ResourceDefinition } from '../core/resource.ts';
+
+export const productOrderMachine = machine({
+  name: 'productOrder',
+  initial: ['acknowledged', 'rejected'],
+  table: {
+    acknowledged: { start: 'inProgress', cancel: 'cancelled', fail: 'failed', hold: 'held', wait: 'pending' },
+    pending: { start: 'inProgress', cancel: 'cancelled', fail: 'failed' },
+    held: { start: 'inProgress', cancel: 'cancelled', fail: 'failed' },
+    inProgress: { complete: 'completed', fail: 'failed', part: 'partial', hold: 'held', wait: 'pending', cancel: 'cancelled' },
+    rejected: {},
+    cancelled: {},
+    completed: {},
+    failed: {},
+    partial: {},
+  },
+});
+
+export const orderItemMachine = machine({
+  name: 'productOrderItem',
+  initial: ['acknowledged', 'rejected'],
+  table: {
+    acknowledged: { start: 'inProgress', cancel: 'cancelled', fail: 'failed' },
+    inProgress: { complete: 'completed', fail: 'failed', hold: 'held', wait: 'pending', cancel: 'cancelled' },
+    held: { start: 'inProgress', fail: 'failed', cancel: 'cancelled' },
+    pending: { start: 'inProgress', fail: 'failed', cancel: 'cancelled' },
+    rejected: {},
+    cancelled: {},
+    completed: {},
+    failed: {},
+  },
+});
+export type ItemEvent = 'start' | 'complete' | 'fail' | 'hold' | 'wait' | 'cancel';
+
+export const productOrderResource: ResourceDefinition<'productOrder'> = {
+  resource: 'productOrder',
+  api: 'TMF622',
+  table: 'productOrder',
+  prefix: 'ord',
+  machine: productOrderMachine,
+  // A client cancels by the cancel task; the other states are ours.
+  clientEvents: [],
+  columns: (document) => ({ customerId: customerIdOf(document) ?? null, externalId: text(document.externalId) ?? null }),
+  customerOf: customerIdOf,
+};

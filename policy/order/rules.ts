@@ -1,0 +1,182 @@
+import type { JsonObject } from '../../kernel/json.ts';
+import { isSellable, type OfferingTerms } from '../catalogue/offering-terms.ts';
+import { objects } from '../core/party.ts';
+import { rule } from '../core/rule.ts';
+import type { Tables } from '../core/table.ts';
+
+export interface OrderedItem {
+  itemId: string;
+  action: string;
+  quantity: number;
+  offeringId: string | undefined;
+  offering: JsonObject | undefined;
+  terms: OfferingTerms | undefined;
+  /** What keeps the offering from being priced, in a sentence. */
+  termsFault: string | undefined;
+  lineId: string | undefined;
+  line: Tables['subscription'] | undefined;
+  wishedNumber: string | undefined;
+  wishedNumberState: string | undefined;
+}
+
+export interface OrderFacts {
+  document: JsonObject;
+  customer: Tables['customer'] | undefined;
+  customerDocument: JsonObject | undefined;
+  customerId: string | undefined;
+  cards: readonly Tables['paymentMethod'][];
+  items: readonly OrderedItem[];
+  freeNumbers: number;
+  freeEsims: number;
+}
+
+const each = (facts: OrderFacts, kept: (item: OrderedItem) => boolean) => facts.items.every(kept);
+const plans = (facts: OrderFacts) => facts.items.filter((item) => item.action === 'add' && item.terms?.kind === 'plan');
+
+export const customerKnown = rule<OrderFacts>({
+  code: 'order.customer_known',
+  sentence: 'An order is placed for one of our customers: name them as related party.',
+  kept: (facts) => facts.customer !== undefined && facts.customer.state !== 'closed',
+  shown: (facts) => ({ customer: facts.customerId ?? null }),
+});
+
+export const customerReachable = rule<OrderFacts>({
+  code: 'order.customer_has_contact_medium',
+  sentence: 'A customer needs a contact medium before buying.',
+  kept: (facts) => objects(facts.customerDocument?.contactMedium).length > 0,
+});
+
+export const hasItems = rule<OrderFacts>({
+  code: 'order.has_items',
+  sentence: 'An order needs at least one item and at most twenty.',
+  kept: (facts) => facts.items.length >= 1 && facts.items.length <= 20,
+  shown: (facts) => ({ items: facts.items.length }),
+});
+
+export const itemIdsUnique = rule<OrderFacts>({
+  code: 'order.item_ids_unique',
+  sentence: 'Each item of an order has an id of its own.',
+  kept: (facts) => new Set(facts.items.map((item) => item.itemId)).size === facts.items.length,
+});
+
+export const actionServed = rule<OrderFacts>({
+  code: 'order.item_action_served',
+  sentence: 'An item adds a plan or an add-on; this action is not sold.',
+  kept: (facts) => each(facts, (item) => item.action === 'add'),
+  shown: (facts) => ({ actions: facts.items.map((item) => item.action) }),
+});
+
+export const quantityOne = rule<OrderFacts>({
+  code: 'order.quantity_is_one',
+  sentence: 'An item orders one: use several items for several lines.',
+  kept: (facts) => each(facts, (item) => item.quantity === 1),
+});
+
+export const offeringKnown = rule<OrderFacts>({
+  code: 'order.offering_known',
+  sentence: 'The item names no offering of the catalogue.',
+  kept: (facts) => each(facts, (item) => item.offering !== undefined),
+  shown: (facts) => ({ offerings: facts.items.map((item) => item.offeringId ?? null) }),
+});
+
+export const offeringSellable = rule<OrderFacts>({
+  code: 'order.offering_sellable',
+  sentence: 'This offering is not on sale: it is not launched, not sellable, or outside its window.',
+  kept: (facts, tx) => each(facts, (item) => item.offering !== undefined && isSellable(item.offering, tx.now)),
+  shown: (facts) => ({ offerings: facts.items.map((item) => item.offeringId ?? null) }),
+});
+
+export const offeringPriced = rule<OrderFacts>({
+  code: 'order.offering_has_terms',
+  sentence: 'This offering has no price or allowances that can be sold.',
+  kept: (facts) => each(facts, (item) => item.terms !== undefined),
+  shown: (facts) => ({ faults: facts.items.flatMap((item) => item.termsFault ?? []) }),
+});
+
+export const currencyOfInstallation = rule<OrderFacts>({
+  code: 'order.currency_is_ours',
+  sentence: 'An offering is sold in the currency of this installation only.',
+  kept: (facts, tx) => each(facts, (item) => item.terms?.currency === tx.settings.currency),
+});
+
+export const addOnNeedsLine = rule<OrderFacts>({
+  code: 'order.add_on_needs_line',
+  sentence: 'An add-on is bought for a line of this customer: name it as the item’s product.',
+  kept: (facts) => each(facts, (item) => item.terms?.kind === 'plan' || item.line !== undefined),
+  shown: (facts) => ({ lines: facts.items.map((item) => item.lineId ?? null) }),
+});
+
+export const planMakesNewLine = rule<OrderFacts>({
+  code: 'order.plan_makes_new_line',
+  sentence: 'Adding a plan makes a new line: leave the product’s id out.',
+  kept: (facts) => each(facts, (item) => item.terms?.kind !== 'plan' || item.lineId === undefined),
+});
+
+export const lineCanBeToppedUp = rule<OrderFacts>({
+  code: 'subscription.top_up_needs_live_line',
+  sentence: 'Only a live line can be topped up: this one has ended or is not active yet.',
+  kept: (facts) => each(facts, (item) => item.line === undefined || ['active', 'blocked'].includes(item.line.state ?? '')),
+  shown: (facts) => ({ states: facts.items.flatMap((item) => item.line?.state ?? []) }),
+});
+
+export const unpaidNeedsPeriod = rule<OrderFacts>({
+  code: 'subscription.unpaid_needs_period',
+  sentence: 'This line is unpaid: an add-on cannot bring it back, a new period can.',
+  kept: (facts) => each(facts, (item) => item.terms?.kind !== 'vas' || !item.line?.blockReasons.includes('unpaid')),
+});
+
+export const periodOnlyWhenUnpaid = rule<OrderFacts>({
+  code: 'subscription.period_needs_unpaid_line',
+  sentence: 'A new period is bought only for a line whose renewal was declined.',
+  kept: (facts) => each(facts, (item) => item.terms?.kind !== 'period' || item.line?.blockReasons.includes('unpaid') === true),
+});
+
+export const cardOnFile = rule<OrderFacts>({
+  code: 'order.requires_card_on_file',
+  sentence: 'A card on file comes before any order.',
+  kept: (facts) => facts.cards.some((card) => card.gatewayToken !== null && card.state === 'active'),
+  shown: (facts) => ({ cards: facts.cards.length }),
+});
+
+export const cardNotExpired = rule<OrderFacts>({
+  code: 'order.card_not_expired',
+  sentence: 'Every card on file has expired: add a valid one.',
+  kept: (facts, tx) => facts.cards.some((card) => card.gatewayToken !== null && card.expiresAt !== null && card.expiresAt >= tx.now),
+});
+
+export const wishedNumberFree = rule<OrderFacts>({
+  code: 'order.wished_number_available',
+  sentence: 'The number that was wished for is not available.',
+  kept: (facts) => each(facts, (item) => item.wishedNumber === undefined || item.wishedNumberState === 'available'),
+  shown: (facts) => ({ numbers: facts.items.flatMap((item) => item.wishedNumber ?? []) }),
+});
+
+export const stockLeft = rule<OrderFacts>({
+  code: 'order.number_and_esim_in_stock',
+  sentence: 'No number or eSIM profile is left to sell: load a range or a batch.',
+  kept: (facts) => facts.freeNumbers >= plans(facts).length && facts.freeEsims >= plans(facts).length,
+  shown: (facts) => ({ numbers: facts.freeNumbers, esims: facts.freeEsims }),
+});
+
+/** In the order in which a person would want to hear of them. */
+export const buyingRules = [
+  hasItems,
+  itemIdsUnique,
+  customerKnown,
+  customerReachable,
+  actionServed,
+  quantityOne,
+  offeringKnown,
+  offeringSellable,
+  offeringPriced,
+  currencyOfInstallation,
+  addOnNeedsLine,
+  planMakesNewLine,
+  lineCanBeToppedUp,
+  unpaidNeedsPeriod,
+  periodOnlyWhenUnpaid,
+  wishedNumberFree,
+  stockLeft,
+  cardOnFile,
+  cardNotExpired,
+];

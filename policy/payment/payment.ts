@@ -1,0 +1,274 @@
+import type { Authorisation, Capture, CardGateway, GatewayOperation } from '../../adapters/card-gateway.ts';
+import type { JsonObject } from '../../kernel/json.ts';
+import { splitTax, toWireMoney } from '../../kernel/money.ts';
+import { issueBill } from '../bill/bill.ts';
+import { chargeableCard } from '../card/commands.ts';
+import { machine, must } from '../core/machine.ts';
+import { customerIdOf, refs } from '../core/party.ts';
+import { createResource, documentOf, type ResourceDefinition, saveResource } from '../core/resource.ts';
+import { findRow, findRows, getRow, type Tables } from '../core/table.ts';
+import type { Tx } from '../core/transaction.ts';
+
+export const paymentMachine = machine({
+  name: 'payment',
+  initial: ['pendingAuthorization', 'denied'],
+  table: {
+    pendingAuthorization: { authorise: 'authorized', deny: 'denied', fail: 'failed' },
+    authorized: { capture: 'captured', cancel: 'canceled', fail: 'failed', reauthorise: 'pendingAuthorization' },
+    captured: { refund_all: 'done' },
+    canceled: {},
+    denied: {},
+    failed: {},
+    done: {},
+  },
+});
+type PaymentEvent = 'authorise' | 'deny' | 'fail' | 'capture' | 'cancel' | 'reauthorise' | 'refund_all';
+
+export const paymentResource: ResourceDefinition<'payment'> = {
+  resource: 'payment',
+  api: 'TMF676',
+  table: 'payment',
+  prefix: 'pay',
+  columns: (document) => ({ customerId: customerIdOf(document) ?? null }),
+  customerOf: customerIdOf,
+};
+
+export const refundResource: ResourceDefinition<'refund'> = {
+  resource: 'refund',
+  api: 'TMF676',
+  table: 'refund',
+  prefix: 'ref',
+  columns: (document) => ({ customerId: customerIdOf(document) ?? null }),
+  customerOf: customerIdOf,
+};
+
+export type PaymentRow = Tables['payment'];
+
+export interface Charge {
+  /** The business fact that is paid for: one capture for it, ever. It is the root of the gateway's idempotency keys. */
+  factKey: string;
+  purpose: 'order_item' | 'renewal';
+  customerId: string;
+  amountMinor: number;
+  currency: string;
+  taxRate: number;
+  name: string;
+  productOrderId?: string;
+  subscriptionId?: string;
+  periodNumber?: number;
+}
+
+/**
+ * Writes down that a charge will be tried, before anybody is asked for money. The same fact gives the same payment.
+ * Without a usable card it is denied at once and the gateway is not asked.
+ */
+export async function attemptPayment(tx: Tx, charge: Charge): Promise<PaymentRow> {
+  const existing = await findRow(tx, 'payment', { factKey: charge.factKey }, true);
+  if (existing) return existing;
+  const cards = await findRows(tx, 'paymentMethod', { customerId: charge.customerId, state: 'active' });
+  const card = chargeableCard(cards, tx.now);
+  const account = await findRow(tx, 'billingAccount', { customerId: charge.customerId });
+  const money: JsonObject = { ...toWireMoney(charge) };
+  const tax = splitTax(charge, charge.taxRate);
+  const item = charge.productOrderId ? refs.productOrder(charge.productOrderId) : refs.product(charge.subscriptionId ?? '');
+  const stored = await createResource(
+    tx,
+    paymentResource,
+    {
+      '@type': 'Payment',
+      name: charge.name,
+      status: card ? 'pendingAuthorization' : 'denied',
+      statusDate: tx.now.toISOString(),
+      ...(card ? {} : { statusReason: 'order.requires_card_on_file' }),
+      paymentDate: tx.now.toISOString(),
+      correlatorId: charge.factKey,
+      account: account ? refs.account(account.id) : { id: charge.customerId, name: 'Billing account' },
+      amount: money,
+      totalAmount: money,
+      taxAmount: { ...toWireMoney({ amountMinor: tax.taxMinor, currency: charge.currency }) },
+      payer: refs.customer(charge.customerId),
+      paymentMethod: card ? refs.paymentMethod(card.id) : { name: 'none', '@type': 'tokenizedCard' },
+      paymentItem: [{ id: '1', amount: money, totalAmount: money, item }],
+    },
+    {
+      paymentMethodId: card?.id ?? null,
+      purpose: charge.purpose,
+      factKey: charge.factKey,
+      amountMinor: charge.amountMinor,
+      taxRate: charge.taxRate,
+      currency: charge.currency,
+      productOrderId: charge.productOrderId ?? null,
+      subscriptionId: charge.subscriptionId ?? null,
+      periodNumber: charge.periodNumber ?? null,
+      failureReason: card ? null : 'order.requires_card_on_file',
+    },
+  );
+  return getRow(tx, 'payment', { id: stored.id });
+}
+
+async function movePayment(
+  tx: Tx,
+  row: PaymentRow,
+  event: PaymentEvent,
+  columns: Partial<PaymentRow>,
+  document: JsonObject = {},
+): Promise<PaymentRow> {
+  const status = must(paymentMachine, row.state, event);
+  const before = documentOf(row);
+  await saveResource(
+    tx,
+    paymentResource,
+    { ...row, document: before },
+    { ...before, ...document, status, statusDate: tx.now.toISOString() },
+    columns,
+  );
+  return getRow(tx, 'payment', { id: row.id });
+}
+
+export function lockPayment(tx: Tx, id: string): Promise<PaymentRow> {
+  return getRow(tx, 'payment', { id }, true);
+}
+
+export async function recordAuthorisation(
+  tx: Tx,
+  paymentId: string,
+  answer: Exclude<Authorisation, { outcome: 'requires_action' }>,
+): Promise<PaymentRow> {
+  const row = await lockPayment(tx, paymentId);
+  if (row.state !== 'pendingAuthorization') return row;
+  if (answer.outcome === 'authorised') {
+    return movePayment(tx, row, 'authorise', { gatewayReference: answer.gatewayReference, authorisedAt: tx.now }, { authorizationCode: answer.gatewayReference });
+  }
+  return movePayment(tx, row, 'deny', { gatewayReference: answer.gatewayReference, failureReason: answer.code }, { statusReason: `${answer.code}: ${answer.message}` });
+}
+
+/** Money was taken: the payment is captured and its receipt written, together. */
+export async function recordCapture(
+  tx: Tx,
+  paymentId: string,
+  bill: { name: string; subscriptionId: string | null; period?: { from: Date; to: Date } },
+): Promise<PaymentRow> {
+  const row = await lockPayment(tx, paymentId);
+  if (row.state !== 'authorized') return row;
+  const captured = await movePayment(tx, row, 'capture', { capturedAt: tx.now, subscriptionId: bill.subscriptionId ?? row.subscriptionId });
+  if (row.customerId === null || row.amountMinor === null || row.currency === null) throw new Error(`payment ${row.id} has no payer or amount`);
+  await issueBill(tx, {
+    customerId: row.customerId,
+    paymentId: row.id,
+    paymentMethodId: row.paymentMethodId,
+    amountMinor: row.amountMinor,
+    currency: row.currency,
+    taxRate: row.taxRate ?? 0,
+    ...bill,
+  });
+  return captured;
+}
+
+export async function recordCaptureFailure(tx: Tx, paymentId: string, code: string, message: string): Promise<void> {
+  const row = await lockPayment(tx, paymentId);
+  if (row.state === 'authorized') await movePayment(tx, row, 'fail', { failureReason: code }, { statusReason: `${code}: ${message}` });
+}
+
+export async function recordReauthorisation(tx: Tx, paymentId: string): Promise<void> {
+  const row = await lockPayment(tx, paymentId);
+  if (row.state === 'authorized') await movePayment(tx, row, 'reauthorise', {});
+}
+
+export async function recordVoid(tx: Tx, paymentId: string, reason: string): Promise<void> {
+  const row = await lockPayment(tx, paymentId);
+  if (row.state === 'authorized') await movePayment(tx, row, 'cancel', { failureReason: reason }, { statusReason: reason });
+}
+
+/** The whole of what is left of a captured payment went back: refund, credit note, and the payment's own end. */
+export async function recordRefund(tx: Tx, paymentId: string, gatewayReference: string, reason: string): Promise<void> {
+  const row = await lockPayment(tx, paymentId);
+  const { customerId, amountMinor, currency } = row;
+  if (row.state !== 'captured' || customerId === null || amountMinor === null || currency === null) return;
+  const factKey = `${row.factKey}:refund`;
+  const left = amountMinor - row.refundedMinor;
+  const money: JsonObject = { ...toWireMoney({ amountMinor: left, currency }) };
+  const document = documentOf(row);
+  const refund = await createResource(
+    tx,
+    refundResource,
+    {
+      '@type': 'Refund',
+      name: `Refund of ${typeof document.name === 'string' ? document.name : row.id}`,
+      description: reason,
+      status: 'done',
+      statusDate: tx.now.toISOString(),
+      refundDate: tx.now.toISOString(),
+      correlatorId: factKey,
+      account: document.account,
+      amount: money,
+      totalAmount: money,
+      payment: refs.payment(row.id),
+      paymentMethod: document.paymentMethod,
+      requestor: refs.customer(customerId),
+    },
+    { paymentId: row.id, factKey, amountMinor: left, currency, gatewayReference },
+  );
+  await movePayment(tx, row, 'refund_all', { refundedMinor: amountMinor });
+  await issueBill(tx, {
+    customerId,
+    paymentId: row.id,
+    refundId: refund.id,
+    paymentMethodId: row.paymentMethodId,
+    amountMinor: -left,
+    currency,
+    taxRate: row.taxRate ?? 0,
+    name: `Refund: ${reason}`,
+    subscriptionId: row.subscriptionId,
+  });
+}
+
+// ---- asking the gateway, outside any transaction ----
+
+/** An attempt is numbered: when an authorisation ran out, the next has a key of its own. */
+async function answerOf<A>(
+  gateway: CardGateway,
+  key: string,
+  isRetry: boolean,
+  kind: GatewayOperation['kind'],
+  attempt: () => Promise<A>,
+): Promise<A> {
+  if (isRetry) {
+    // A crash or time-out came between: ask what became of it before anything is tried.
+    const found = await gateway.find(key);
+    if (found && found.kind === kind) return found.answer as A;
+  }
+  return attempt();
+}
+
+export async function askAuthorisation(
+  gateway: CardGateway,
+  payment: PaymentRow,
+  token: string,
+  round: number,
+  isRetry: boolean,
+): Promise<Authorisation> {
+  const key = `${payment.factKey}:authorise:${round}`;
+  return answerOf(gateway, key, isRetry, 'authorise', () =>
+    gateway.authorise({ key, token, amountMinor: payment.amountMinor ?? 0, currency: payment.currency ?? '', reference: payment.id }),
+  );
+}
+
+export async function askCapture(gateway: CardGateway, payment: PaymentRow, round: number, isRetry: boolean): Promise<Capture> {
+  const key = `${payment.factKey}:capture:${round}`;
+  return answerOf(gateway, key, isRetry, 'capture', () =>
+    gateway.capture({ key, gatewayReference: payment.gatewayReference ?? '', amountMinor: payment.amountMinor ?? 0, currency: payment.currency ?? '' }),
+  );
+}
+
+export async function askVoid(gateway: CardGateway, payment: PaymentRow): Promise<void> {
+  if (payment.gatewayReference) {
+    await gateway.void({ key: `${payment.factKey}:void:${payment.gatewayReference}`, gatewayReference: payment.gatewayReference });
+  }
+}
+
+/** The token a payment is charged to. A card that was taken off file since then cannot be charged. */
+export async function tokenOf(tx: Tx, payment: PaymentRow): Promise<string | undefined> {
+  if (!payment.paymentMethodId) return undefined;
+  const card = await findRow(tx, 'paymentMethod', { id: payment.paymentMethodId });
+  return card?.gatewayToken ?? undefined;
+}

@@ -1,0 +1,270 @@
+import { daysAfter, hoursAfter, monthsAfter } from '../../kernel/calendar.ts';
+import type { JsonObject } from '../../kernel/json.ts';
+import { splitTax, toWireMoney } from '../../kernel/money.ts';
+import type { OfferingTerms } from '../catalogue/offering-terms.ts';
+import { appendEvent } from '../core/event.ts';
+import { cancelSteps, schedule } from '../core/flow.ts';
+import { machine } from '../core/machine.ts';
+import { customerIdOf, refs } from '../core/party.ts';
+import { createResource, documentOf, type ResourceDefinition, saveResource } from '../core/resource.ts';
+import { findRow, getRow, insertRow, type Tables } from '../core/table.ts';
+import type { Tx } from '../core/transaction.ts';
+
+export type Line = Tables['subscription'];
+
+export const subscriptionMachine = machine({
+  name: 'subscription',
+  initial: ['pending'],
+  table: {
+    pending: { activate: 'active', terminate: 'terminated' },
+    active: { block: 'blocked', terminate: 'terminated' },
+    blocked: { unblock: 'active', block: 'blocked', terminate: 'terminated' },
+    terminated: {},
+  },
+});
+
+export const productResource: ResourceDefinition<'subscription'> = {
+  resource: 'product',
+  api: 'TMF637',
+  table: 'subscription',
+  prefix: 'sub',
+  columns: (document) => ({ customerId: customerIdOf(document) ?? '' }),
+  customerOf: customerIdOf,
+};
+
+export function lockLine(tx: Tx, id: string): Promise<Line> {
+  return getRow(tx, 'subscription', { id }, true);
+}
+
+/** The price and allowances a line was bought with: copied at order time, charged at each renewal. */
+export function termsOf(row: { terms: unknown }): OfferingTerms {
+  return row.terms as OfferingTerms;
+}
+
+export async function createLine(
+  tx: Tx,
+  of: {
+    id: string;
+    customerId: string;
+    customerName: string | null;
+    terms: OfferingTerms;
+    serviceId: string;
+    msisdn: string;
+    esimId: string;
+    productOrderId: string;
+    itemId: string;
+  },
+): Promise<void> {
+  const { terms } = of;
+  const tax = splitTax(terms, terms.taxRate);
+  await createResource(
+    tx,
+    productResource,
+    {
+      '@type': 'Product',
+      name: terms.name,
+      description: `${terms.name} on ${of.msisdn}`,
+      isBundle: false,
+      isCustomerVisible: true,
+      orderDate: tx.now.toISOString(),
+      status: 'pendingActive',
+      productSerialNumber: of.msisdn,
+      productOffering: refs.offering(terms.offeringId, terms.name),
+      productCharacteristic: [{ name: 'msisdn', valueType: 'string', value: of.msisdn }],
+      productOrderItem: [{ orderItemAction: 'add', orderItemId: of.itemId, productOrderId: of.productOrderId, '@referredType': 'ProductOrder' }],
+      productPrice: [
+        {
+          name: terms.name,
+          priceType: 'recurring',
+          recurringChargePeriod: 'month',
+          price: {
+            taxRate: terms.taxRate / 100,
+            taxIncludedAmount: { ...toWireMoney({ amountMinor: tax.taxIncludedMinor, currency: terms.currency }) },
+            dutyFreeAmount: { ...toWireMoney({ amountMinor: tax.taxExcludedMinor, currency: terms.currency }) },
+          },
+        },
+      ],
+      realizingService: [refs.service(of.serviceId)],
+      realizingResource: [{ id: of.esimId, '@referredType': 'ESimProfile', name: 'eSIM profile' }],
+      relatedParty: [refs.customer(of.customerId, of.customerName ?? undefined)],
+    },
+    {
+      state: 'pending',
+      offeringId: terms.offeringId,
+      planCode: terms.code ?? terms.offeringId,
+      serviceId: of.serviceId,
+      msisdn: of.msisdn,
+      esimId: of.esimId,
+      priceMinor: terms.amountMinor,
+      taxRate: terms.taxRate,
+      currency: terms.currency,
+      terms,
+      stateSince: tx.now,
+    },
+    of.id,
+  );
+  await insertRow(tx, 'lineState', { subscriptionId: of.id, fromAt: tx.now, state: 'pending' });
+}
+
+/** Moves a line's state, reasons and stopped services in one write, with its history and event. */
+export async function changeLine(
+  tx: Tx,
+  line: Line,
+  to: { state: string; blockReasons?: string[]; stoppedKinds?: string[]; since?: Date },
+): Promise<Line> {
+  await tx.sql`SELECT change_line(${line.id}, ${to.state}, ${to.blockReasons ?? line.blockReasons}::text[], ${to.stoppedKinds ?? line.stoppedKinds}::text[],
+    ${to.since ?? tx.now}, ${JSON.stringify(tx.cause ?? {})}::jsonb)`;
+  return getRow(tx, 'subscription', { id: line.id });
+}
+
+/** Which step of a flow waits for the network: run on its confirmation, or on its refusal for good. */
+export interface Then extends JsonObject {
+  flow: string;
+  subject: string;
+  confirmed: string;
+  refused: string;
+}
+
+/** Tells the network what the line now is, if that is news to it. */
+export async function orderNetwork(tx: Tx, lineId: string, then?: Then): Promise<string | undefined> {
+  const [row] = await tx.sql<{ monitor: string | null }>`SELECT order_network(${lineId}, ${JSON.stringify(tx.cause ?? {})}::jsonb, ${then ? JSON.stringify(then) : null}::jsonb) AS monitor`;
+  return row?.monitor ?? undefined;
+}
+
+/** New quota for a line. Each allowance is a bucket; what has an end has a step that ends it. */
+export async function grantBuckets(
+  tx: Tx,
+  line: Line,
+  terms: OfferingTerms,
+  grant: { source: 'plan' | 'vas'; paymentId: string; periodNumber: number; expiresAt: Date },
+): Promise<void> {
+  for (const allowance of terms.allowances) {
+    const id = tx.newId('bkt');
+    const quantity = allowance.quantity === null ? null : BigInt(allowance.quantity);
+    await insertRow(tx, 'bucket', {
+      id,
+      subscriptionId: line.id,
+      customerId: line.customerId,
+      kind: allowance.kind,
+      source: grant.source,
+      offeringId: terms.offeringId,
+      paymentId: grant.paymentId,
+      periodNumber: grant.periodNumber,
+      state: 'active',
+      granted: quantity,
+      remaining: quantity,
+      used: 0n,
+      expired: 0n,
+      validFrom: tx.now,
+      expiresAt: grant.expiresAt,
+      version: 1n,
+      createdAt: tx.now,
+      updatedAt: tx.now,
+    });
+    await appendEvent(tx, {
+      type: 'BucketCreateEvent',
+      resourceType: 'bucket',
+      resourceId: id,
+      sequence: 1n,
+      change: { subscriptionId: line.id, kind: allowance.kind, granted: allowance.quantity, source: grant.source, expiresAt: grant.expiresAt.toISOString() },
+      customerId: line.customerId,
+    });
+  }
+  await schedule(tx, {
+    flow: 'bucket',
+    subject: line.id,
+    step: 'expire',
+    key: `bucket:${line.id}:expire:${grant.expiresAt.toISOString()}`,
+    dueAt: grant.expiresAt,
+  });
+}
+
+/** Ends the buckets whose time has come, and stops what they were the last of. */
+export async function expireBuckets(tx: Tx, line: Line, at: Date): Promise<void> {
+  const ended = await tx.sql<Tables['bucket']>`UPDATE "bucket" SET "state" = 'expired', "expired" = CASE WHEN "remaining" IS NULL THEN 0 ELSE "remaining" END,
+      "remaining" = CASE WHEN "remaining" IS NULL THEN NULL ELSE 0 END, "version" = "version" + 1, "updated_at" = ${tx.now}
+    WHERE "subscription_id" = ${line.id} AND "state" = 'active' AND "expires_at" <= ${at} RETURNING *`;
+  for (const bucket of ended) {
+    await appendEvent(tx, {
+      type: 'BucketStateChangeEvent',
+      resourceType: 'bucket',
+      resourceId: bucket.id,
+      sequence: bucket.version,
+      change: { from: 'active', to: 'expired', lapsed: Number(bucket.expired) },
+      customerId: line.customerId,
+    });
+  }
+  for (const kind of new Set(ended.map((bucket) => bucket.kind))) {
+    await tx.sql`SELECT stop_exhausted(${line.id}, ${kind}, ${tx.now}, ${JSON.stringify({ ...tx.cause, expiry: at.toISOString() })}::jsonb)`;
+  }
+}
+
+/** After new quota: what was stopped for want of it starts again, the reasons given are lifted, and the network is told. */
+export async function resume(tx: Tx, lineId: string, lift: readonly string[], kinds: readonly string[]): Promise<Line> {
+  const line = await lockLine(tx, lineId);
+  const blockReasons = line.blockReasons.filter((reason) => !lift.includes(reason));
+  const stoppedKinds = line.stoppedKinds.filter((kind) => !kinds.includes(kind));
+  const state = line.state === 'blocked' && blockReasons.length === 0 ? 'active' : (line.state ?? 'pending');
+  if (state === line.state && blockReasons.length === line.blockReasons.length && stoppedKinds.length === line.stoppedKinds.length) return line;
+  const changed = await changeLine(tx, line, { state, blockReasons, stoppedKinds });
+  await orderNetwork(tx, lineId);
+  return changed;
+}
+
+export function vasExpiry(tx: Tx, terms: OfferingTerms): Date {
+  return terms.validityHours === null
+    ? daysAfter(tx.now, tx.settings.vasValidityDays, tx.settings.timeZone)
+    : hoursAfter(tx.now, terms.validityHours);
+}
+
+/** Opens a period: fresh quota of the plan until its end, and the renewal that is due then. */
+export async function openPeriod(
+  tx: Tx,
+  lineId: string,
+  period: { number: number; anchorAt: Date; monthsFromAnchor: number; startsAt: Date; paymentId: string },
+): Promise<Line> {
+  const line = await lockLine(tx, lineId);
+  const endsAt = monthsAfter(period.anchorAt, period.monthsFromAnchor + 1, tx.settings.timeZone);
+  const before = documentOf(line);
+  await saveResource(
+    tx,
+    productResource,
+    { ...line, document: before },
+    {
+      ...before,
+      startDate: before.startDate ?? tx.now.toISOString(),
+      productTerm: [
+        {
+          name: 'current period',
+          description: `Period ${period.number}`,
+          validFor: { startDateTime: period.startsAt.toISOString(), endDateTime: endsAt.toISOString() },
+        },
+      ],
+    },
+    { state: line.state, anchorAt: period.anchorAt, periodNumber: period.number, periodStartsAt: period.startsAt, periodEndsAt: endsAt },
+  );
+  const opened = await getRow(tx, 'subscription', { id: lineId });
+  await grantBuckets(tx, opened, termsOf(opened), { source: 'plan', paymentId: period.paymentId, periodNumber: period.number, expiresAt: endsAt });
+  await scheduleRenewal(tx, lineId, endsAt);
+  return opened;
+}
+
+export async function scheduleRenewal(tx: Tx, lineId: string, dueAt: Date): Promise<void> {
+  await schedule(tx, { flow: 'renewal', subject: lineId, step: 'charge', key: `renewal:${lineId}:${dueAt.toISOString()}`, dueAt });
+}
+
+/** The line is over: no more renewals or expiries, and the network is told. Number and eSIM are the caller's to return. */
+export async function terminateLine(tx: Tx, lineId: string, then?: Then): Promise<Line> {
+  const line = await lockLine(tx, lineId);
+  if (line.state === 'terminated') return line;
+  const ended = await changeLine(tx, line, { state: 'terminated', blockReasons: [], stoppedKinds: [] });
+  await cancelSteps(tx, 'renewal', lineId);
+  await cancelSteps(tx, 'bucket', lineId);
+  await orderNetwork(tx, lineId, then);
+  return ended;
+}
+
+export async function findLineOfCustomer(tx: Tx, id: string, customerId: string | undefined): Promise<Line | undefined> {
+  const line = await findRow(tx, 'subscription', { id }, true);
+  return line && line.customerId === customerId ? line : undefined;
+}

@@ -1,0 +1,169 @@
+import { daysAfter, monthsAfter } from '../../kernel/calendar.ts';
+import { cancelSteps, schedule, type StepDefinition, TryLater } from '../core/flow.ts';
+import { text } from '../core/party.ts';
+import type { Tx } from '../core/transaction.ts';
+import { endQuarantine, releaseNumber, takeBackEsim } from '../inventory/inventory.ts';
+import { logInteraction } from '../interaction/commands.ts';
+import { askAuthorisation, askCapture, attemptPayment, recordAuthorisation, recordCapture, recordCaptureFailure, recordReauthorisation, tokenOf } from '../payment/payment.ts';
+import { changeLine, expireBuckets, type Line, lockLine, openPeriod, orderNetwork, resume, scheduleRenewal, terminateLine, termsOf } from './line.ts';
+
+/** The boundary that a renewal is about is the line's own, not the instant a worker found time for it. */
+function monthsSoFar(line: Line, boundary: Date, timeZone: string): number {
+  if (!line.anchorAt) throw new Error(`line ${line.id} has no anchor`);
+  for (let months = 1; months <= 12_000; months += 1) {
+    if (monthsAfter(line.anchorAt, months, timeZone) >= boundary) return months;
+  }
+  throw new Error(`line ${line.id} has no boundary at ${boundary.toISOString()}`);
+}
+
+const renew: StepDefinition = {
+  flow: 'renewal',
+  step: 'charge',
+  summary: 'Charge the copied price and open a new period',
+  async run(context) {
+    const boundary = context.step.dueAt;
+    const begun = await context.during('subscription.renewal_attempt', async (tx) => {
+      const line = await lockLine(tx, context.step.subject);
+      if (line.state === 'terminated' || line.periodEndsAt === null || line.periodEndsAt > boundary) return undefined;
+      const payment = await attemptPayment(tx, {
+        factKey: `renewal:${line.id}:${boundary.toISOString()}`,
+        purpose: 'renewal',
+        customerId: line.customerId,
+        amountMinor: line.priceMinor,
+        currency: line.currency,
+        taxRate: line.taxRate,
+        name: `${termsOf(line).name}, renewal`,
+        subscriptionId: line.id,
+        periodNumber: line.periodNumber + 1,
+      });
+      return { payment, token: await tokenOf(tx, payment) };
+    });
+    if (!begun) {
+      await context.finish('subscription.renewal_void', async () => undefined);
+      return;
+    }
+    const { payment, token } = begun;
+    if (payment.state === 'denied' || payment.state === 'failed' || token === undefined) {
+      await context.finish('subscription.renewal_declined', (tx) => declined(tx, context.step.subject, boundary, payment.failureReason ?? 'no card on file'));
+      return;
+    }
+    for (let round = 1; ; round += 1) {
+      // An earlier run may have got this far: then the gateway is asked what it knows before anything is tried.
+      const isRetry = context.step.attempts > 1;
+      const authorisation = await askAuthorisation(context.outside.gateway, payment, token, round, isRetry);
+      if (authorisation.outcome !== 'authorised') {
+        const message = authorisation.outcome === 'declined' ? authorisation.message : 'the bank asks for the customer';
+        await context.finish('subscription.renewal_declined', async (tx) => {
+          await recordAuthorisation(tx, payment.id, {
+            outcome: 'declined',
+            gatewayReference: authorisation.gatewayReference,
+            code: authorisation.outcome === 'declined' ? authorisation.code : 'requires_action',
+            message,
+          });
+          await declined(tx, context.step.subject, boundary, message);
+        });
+        return;
+      }
+      const authorised = await context.during('payment.record_authorisation', (tx) => recordAuthorisation(tx, payment.id, authorisation));
+      const capture = await askCapture(context.outside.gateway, { ...authorised, gatewayReference: authorisation.gatewayReference }, round, isRetry);
+      if (capture.outcome === 'expired') {
+        if (round >= 5) throw new TryLater('authorisations keep running out before their capture');
+        await context.during('payment.reauthorise', (tx) => recordReauthorisation(tx, payment.id));
+        continue;
+      }
+      if (capture.outcome === 'failed') {
+        await context.finish('subscription.renewal_declined', async (tx) => {
+          await recordCaptureFailure(tx, payment.id, capture.code, capture.message);
+          await declined(tx, context.step.subject, boundary, capture.message);
+        });
+        return;
+      }
+      await context.finish('subscription.renew', (tx) => renewed(tx, context.step.subject, boundary, payment.id));
+      return;
+    }
+  },
+};
+
+async function renewed(tx: Tx, lineId: string, boundary: Date, paymentId: string): Promise<void> {
+  const line = await lockLine(tx, lineId);
+  const months = monthsSoFar(line, boundary, tx.settings.timeZone);
+  const anchorAt = line.anchorAt ?? boundary;
+  await recordCapture(tx, paymentId, {
+    name: `${termsOf(line).name}, renewal`,
+    subscriptionId: lineId,
+    period: { from: boundary, to: monthsAfter(anchorAt, months + 1, tx.settings.timeZone) },
+  });
+  // The old plan quota lapses before the new opens; the line is not stopped between the two.
+  await openPeriod(tx, lineId, { number: line.periodNumber + 1, anchorAt, monthsFromAnchor: months, startsAt: boundary, paymentId });
+  await expireBuckets(tx, line, boundary);
+  await cancelSteps(tx, 'unpaid', lineId);
+  await resume(tx, lineId, ['exhausted', 'unpaid'], ['voice', 'sms', 'roaming_data']);
+  await logInteraction(tx, { customerId: line.customerId, channel: 'system', direction: 'outbound', reason: 'renewal', description: `${termsOf(line).name} renewed on ${line.msisdn}` });
+}
+
+/** No grace: the line is blocked at that instant, waits for the next boundary, and ends after the unpaid days. */
+async function declined(tx: Tx, lineId: string, boundary: Date, reason: string): Promise<void> {
+  const line = await lockLine(tx, lineId);
+  if (line.state === 'terminated') return;
+  await expireBuckets(tx, line, boundary);
+  const current = await lockLine(tx, lineId);
+  if (!current.blockReasons.includes('unpaid')) {
+    await changeLine(tx, current, { state: 'blocked', blockReasons: [...current.blockReasons, 'unpaid'] });
+    await orderNetwork(tx, lineId);
+    const endsAt = daysAfter(boundary, tx.settings.unpaidTerminationDays, tx.settings.timeZone);
+    await schedule(tx, { flow: 'unpaid', subject: lineId, step: 'terminate', key: `unpaid:${lineId}:${boundary.toISOString()}`, dueAt: endsAt });
+  }
+  await scheduleRenewal(tx, lineId, monthsAfter(line.anchorAt ?? boundary, monthsSoFar(line, boundary, tx.settings.timeZone) + 1, tx.settings.timeZone));
+  await logInteraction(tx, { customerId: line.customerId, channel: 'system', direction: 'outbound', reason: 'renewal declined', description: `The renewal of ${line.msisdn} was declined: ${reason}` });
+}
+
+const expire: StepDefinition = {
+  flow: 'bucket',
+  step: 'expire',
+  summary: 'End the quota whose time has come',
+  async run(context) {
+    await context.finish('bucket.expire', async (tx) => {
+      const line = await lockLine(tx, context.step.subject);
+      if (line.state === 'terminated') return;
+      await expireBuckets(tx, line, context.step.dueAt);
+    });
+  },
+};
+
+const terminateUnpaid: StepDefinition = {
+  flow: 'unpaid',
+  step: 'terminate',
+  summary: 'End a line that stayed unpaid',
+  async run(context) {
+    await context.finish('subscription.terminate', async (tx) => {
+      const line = await lockLine(tx, context.step.subject);
+      if (!line.blockReasons.includes('unpaid')) return;
+      await terminateLine(tx, line.id, { flow: 'line', subject: line.id, confirmed: 'release', refused: 'release' });
+    });
+  },
+};
+
+/** Number to quarantine and eSIM back, once the network has let go. */
+const releaseLine: StepDefinition = {
+  flow: 'line',
+  step: 'release',
+  summary: 'Return number and eSIM of an ended line',
+  async run(context) {
+    await context.finish('inventory.release', async (tx) => {
+      const line = await lockLine(tx, context.step.subject);
+      if (line.msisdn) await releaseNumber(tx, line.msisdn);
+      if (line.esimId) await takeBackEsim(tx, line.esimId);
+    });
+  },
+};
+
+const quarantine: StepDefinition = {
+  flow: 'number',
+  step: 'end_quarantine',
+  summary: 'Put a number back on sale after its quarantine',
+  async run(context) {
+    await context.finish('number.end_quarantine', (tx) => endQuarantine(tx, text(context.step.subject) ?? ''));
+  },
+};
+
+export const subscriptionSteps: readonly StepDefinition[] = [renew, expire, terminateUnpaid, releaseLine, quarantine];

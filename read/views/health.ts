@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { query, readOne } from './query.ts';
+import { instant, readAt, readAtSql } from './shapes.ts';
+
+const stockLow = 50;
+const networkLagSecondsMax = 60;
+const stepLagSecondsMax = 60;
+
+const healthFacts = z.object({
+  ...readAt,
+  clock: z.enum(['wall', 'frozen']),
+  customers: z.number().int(),
+  lines: z.object({ pending: z.number().int(), active: z.number().int(), blocked: z.number().int(), terminated: z.number().int() }),
+  orders: z.object({ open: z.number().int(), failedLastDay: z.number().int() }),
+  steps: z.object({
+    due: z.number().int(),
+    retrying: z.number().int(),
+    oldestDueSeconds: z.number().describe('Machine seconds that the oldest due step has waited'),
+  }),
+  network: z.object({ pending: z.number().int(), oldestSeconds: z.number() }),
+  stock: z.object({ numbers: z.number().int(), esims: z.number().int() }),
+  lastEventAt: instant.nullable(),
+  databaseBytes: z.number(),
+});
+
+const alarm = z.object({ code: z.string(), sentence: z.string(), command: z.string().describe('What to type next') });
+
+export const healthShape = healthFacts.extend({ alarms: z.array(alarm) });
+export type HealthView = z.infer<typeof healthShape>;
+
+/** What of these facts a person should act on. */
+export function alarmsOf(facts: z.infer<typeof healthFacts>): z.infer<typeof alarm>[] {
+  const { steps, network, stock } = facts;
+  const alarms: (z.infer<typeof alarm> | undefined)[] = [
+    stock.numbers < stockLow
+      ? { code: 'number.stock_low', sentence: `Only ${stock.numbers} numbers are left to sell.`, command: 'bss number load <first> <count>' }
+      : undefined,
+    stock.esims < stockLow
+      ? { code: 'esim.stock_low', sentence: `Only ${stock.esims} eSIM profiles are left to sell.`, command: 'bss esim load --profiles @batch.json' }
+      : undefined,
+    steps.oldestDueSeconds > stepLagSecondsMax
+      ? { code: 'flow.late', sentence: `Work has waited ${steps.oldestDueSeconds} s: no worker takes it.`, command: 'bss flow list --condition due' }
+      : undefined,
+    steps.retrying > 0
+      ? { code: 'flow.retrying', sentence: `${steps.retrying} steps failed and are tried again.`, command: 'bss flow list --condition retrying' }
+      : undefined,
+    network.oldestSeconds > networkLagSecondsMax
+      ? {
+          code: 'network.late',
+          sentence: `The network has not confirmed ${network.pending} tasks, the oldest for ${network.oldestSeconds} s.`,
+          command: 'bss flow list --flow network',
+        }
+      : undefined,
+  ];
+  return alarms.filter((one) => one !== undefined);
+}
+
+// When, in machine time, business time reached the instant a step is due at: that instant itself, or the last move of a
+// clock that stands.
+const reachedSql = `CASE WHEN (SELECT "mode" FROM "business_clock") = 'frozen'
+  THEN (SELECT max("recorded_at") FROM "event" WHERE "resource_type" = 'clock' AND "resource_id" = 'business') ELSE "due_at" END`;
+
+export const showHealth = query({
+  name: 'health.show',
+  summary: 'Show how the business and its machinery are doing',
+  audience: ['operator'],
+  input: z.strictObject({}),
+  output: healthShape,
+  examples: ['bss health', 'bss health --watch'],
+  view: 'health',
+  run: async (database) => {
+    const facts = await readOne(
+      database,
+      healthFacts,
+      'health',
+      'now',
+      `SELECT json_build_object(${readAtSql},
+        'clock', coalesce((SELECT "mode" FROM "business_clock"), 'wall'),
+        'customers', (SELECT count(*) FROM "customer"),
+        'lines', (SELECT json_build_object('pending', count(*) FILTER (WHERE "state" = 'pending'), 'active', count(*) FILTER (WHERE "state" = 'active'),
+          'blocked', count(*) FILTER (WHERE "state" = 'blocked'), 'terminated', count(*) FILTER (WHERE "state" = 'terminated')) FROM "subscription"),
+        'orders', (SELECT json_build_object('open', count(*) FILTER (WHERE "state" IN ('acknowledged', 'pending', 'held', 'inProgress')),
+          'failedLastDay', count(*) FILTER (WHERE "state" IN ('failed', 'partial') AND "updated_at" > business_now() - interval '24 hours')) FROM "product_order"),
+        'steps', (SELECT json_build_object('due', count(*), 'retrying', count(*) FILTER (WHERE "last_error" IS NOT NULL),
+          'oldestDueSeconds', coalesce(greatest(0, floor(extract(epoch FROM clock_timestamp() - min(greatest("not_before", ${reachedSql}))))), 0)) FROM "flow_step"
+          WHERE "state" = 'waiting' AND "due_at" <= business_now() AND "not_before" <= clock_timestamp()
+            AND ("leased_until" IS NULL OR "leased_until" < clock_timestamp()) OR ("state" = 'waiting' AND "last_error" IS NOT NULL)),
+        'network', (SELECT json_build_object('pending', count(*), 'oldestSeconds', coalesce(greatest(0, floor(extract(epoch FROM clock_timestamp() - min("created_at")))), 0))
+          FROM "flow_step" WHERE "state" = 'waiting' AND "flow" = 'network' AND "due_at" <= business_now()),
+        'stock', json_build_object('numbers', (SELECT count(*) FROM "phone_number" WHERE "state" = 'available'),
+          'esims', (SELECT count(*) FROM "esim_profile" WHERE "state" = 'available')),
+        'lastEventAt', (SELECT wire_time("occurred_at") FROM "event" ORDER BY "position" DESC LIMIT 1),
+        'databaseBytes', pg_database_size(current_database())) AS view`,
+      [],
+    );
+    return { ...facts, alarms: alarmsOf(facts) };
+  },
+});

@@ -1,0 +1,31 @@
+import { listBills, showBill } from './bill.ts';
+import { showClock } from './clock.ts';
+import { listCustomers, showCustomer } from './customer.ts';
+import { listEvents, traceEvents } from './event.ts';
+import { listSteps } from './flow.ts';
+import { showHealth } from './health.ts';
+import { listOrders, showOrder } from './order.ts';
+import type { AnyQuery } from './query.ts';
+import { listEsims, listNumbers } from './stock.ts';
+import { listSubscriptions, showSubscription } from './subscription.ts';
+import { listUsage } from './usage.ts';
+
+/** Every view that people look at. */
+export const queries: readonly AnyQuery[] = [
+  listCustomers,
+  showCustomer,
+  listSubscriptions,
+  showSubscription,
+  listOrders,
+  showOrder,
+  listUsage,
+  listBills,
+  showBill,
+  listNumbers,
+  listEsims,
+  listEvents,
+  traceEvents,
+  listSteps,
+  showClock,
+  showHealth,
+];

@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
+
+/** Where the server is and who we are to it. */
+export interface Connection {
+  url: string;
+  token: string | undefined;
+  /** Where the two came from, for errors and `doctor`. */
+  from: string;
+}
+
+export interface ConnectionFile {
+  path: string;
+  url: string;
+  token: string;
+}
+
+export const connectionFileName = join('.airtime', 'cli.json');
+
+/** What the server wrote when it started, in this folder or the nearest one above it. */
+export function findConnectionFile(folder: string): ConnectionFile | undefined {
+  for (let here = resolve(folder); ; here = dirname(here)) {
+    const path = join(here, connectionFileName);
+    const text = readIfThere(path);
+    if (text !== undefined) {
+      const value: Json = JSON.parse(text);
+      if (isJsonObject(value) && typeof value.url === 'string' && typeof value.token === 'string') {
+        return { path, url: value.url, token: value.token };
+      }
+      throw new Error(`${path} does not hold a url and a token. Start the server again: it writes the file.`);
+    }
+    if (dirname(here) === here) return undefined;
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Options first, then the environment (AIRTIME_URL, AIRTIME_TOKEN), then the file. The file's token goes to the file's
+ * server only: an address given by hand does not get a token that was meant for another. Undefined when no server is
+ * known here.
+ */
+export function connectionOf(
+  given: { server?: string | undefined; token?: string | undefined },
+  env: Readonly<Record<string, string | undefined>>,
+  folder: string,
+): Connection | undefined {
+  const url = given.server ?? nonEmpty(env.AIRTIME_URL);
+  const token = given.token ?? nonEmpty(env.AIRTIME_TOKEN);
+  if (url !== undefined && token !== undefined) return { url: withoutSlash(url), token, from: 'options or environment' };
+  const file = findConnectionFile(folder);
+  if (url === undefined) {
+    return file && { url: withoutSlash(file.url), token: token ?? file.token, from: file.path };
+  }
+  const isSameServer = file !== undefined && withoutSlash(file.url) === withoutSlash(url);
+  return { url: withoutSlash(url), token: token ?? (isSameServer ? file.token : undefined), from: 'options or environment' };
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+function withoutSlash(url: string): string {
+  return url.replace(/\/+$/, '');
+}
+
+export type Answer =
+  | { outcome: 'done'; result: unknown }
+  /** The server said no. `error` is its body: a TMF Error with the facts a rule was judged on. */
+  | { outcome: 'refused'; status: number; error: JsonObject }
+  /** No server answered. `message` says what happened instead. */
+  | { outcome: 'unreachable'; message: string; isRefusedConnection: boolean };
+
+const answerMsMax = 120_000;
+
+/** Calls a tool: `POST /tools/{name}` with its input as the body. Never throws for what a server or network does. */
+export async function callTool(
+  connection: Connection,
+  tool: string,
+  input: JsonObject,
+  send: typeof fetch = fetch,
+): Promise<Answer> {
+  let response: Response;
+  let text: string;
+  try {
+    response = await send(`${connection.url}/tools/${encodeURIComponent(tool)}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        'user-agent': 'bss',
+        ...(connection.token === undefined ? {} : { authorization: `Bearer ${connection.token}` }),
+      },
+      body: JSON.stringify(input),
+      // A token is sent to the server that was named, not to one that it points to.
+      redirect: 'error',
+      signal: AbortSignal.timeout(answerMsMax),
+    });
+    text = await response.text();
+  } catch (error) {
+    return { outcome: 'unreachable', ...whyUnreachable(error) };
+  }
+  const body = parsed(text);
+  if (response.ok) {
+    return body === undefined && text !== ''
+      ? { outcome: 'unreachable', message: 'it answered something that is not JSON', isRefusedConnection: false }
+      : { outcome: 'done', result: body };
+  }
+  return {
+    outcome: 'refused',
+    status: response.status,
+    error: isJsonObject(body) ? body : { message: `The server answered ${response.status}.` },
+  };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function whyUnreachable(error: unknown): { message: string; isRefusedConnection: boolean } {
+  const causes: unknown[] = [];
+  for (let one: unknown = error; one instanceof Error; one = one.cause) {
+    causes.push(one);
+    if (one instanceof AggregateError) causes.push(...one.errors);
+  }
+  const codes = causes.flatMap((one) => (one instanceof Error && 'code' in one ? [String(one.code)] : []));
+  if (codes.includes('ECONNREFUSED')) return { message: 'nothing listens there', isRefusedConnection: true };
+  if (codes.includes('ENOTFOUND')) return { message: 'there is no such host', isRefusedConnection: false };
+  if (error instanceof Error && error.name === 'TimeoutError') {
+    return { message: `it did not answer within ${answerMsMax / 1000} s`, isRefusedConnection: false };
+  }
+  const last = causes.at(-1);
+  return { message: last instanceof Error ? last.message : String(error), isRefusedConnection: false };
+}

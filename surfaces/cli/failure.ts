@@ -1,0 +1,105 @@
+import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
+import type { Connection } from './connection.ts';
+import type { Verb } from './descriptors.ts';
+import { paintOf } from './render/paint.ts';
+import { plainText, type Style, wrap } from './render/text.ts';
+
+/** What went wrong as a person reads it: what, which rule, on which facts, and what to type next. */
+export interface Failure {
+  what: string;
+  rule?: string;
+  facts: readonly (readonly [string, string])[];
+  next: readonly string[];
+}
+
+/** The verb that shows what an id names, by its prefix. */
+const showVerbs: Readonly<Record<string, string>> = {
+  cus: 'customer show',
+  sub: 'subscription show',
+  ord: 'order show',
+  bil: 'bill show',
+};
+
+/** What mends a broken rule, where looking at the facts does not already say it. */
+const remedies: readonly (readonly [RegExp, string])[] = [
+  [/requires_card_on_file$|card_not_expired$|card\.not_expired$|not_last_of_live_line$/, 'bss card add <customer-id> <token>'],
+  [/offering_(known|sellable|has_terms)$/, 'bss offering list'],
+  [/unpaid_needs_period$/, 'bss subscription top-up <subscription-id> VAS_PERIOD'],
+  [/wished_number_available$|^number\./, 'bss number list'],
+  [/^esim\./, 'bss esim list'],
+  [/customer_known$|^customer\.email/, 'bss customer list'],
+  [/^clock\./, 'bss clock show'],
+];
+
+/** The failure a server's error body tells. The body is a TMF Error: `reason`, `message`, and the facts of a rule. */
+export function refusedFailure(verb: Verb, verbs: readonly Verb[], status: number, error: JsonObject): Failure {
+  const reason = text(error.reason);
+  const message = text(error.message) ?? reason ?? `The server answered ${status}.`;
+  const facts = isJsonObject(error.facts) ? Object.entries(error.facts).map(([name, value]) => [name, shown(value)] as const) : [];
+  const faults = Array.isArray(error.faults)
+    ? error.faults.filter(isJsonObject).map((fault) => [text(fault.field) ?? 'input', text(fault.rule) ?? ''] as const)
+    : [];
+  const isRule = reason?.includes('.') === true;
+  return {
+    what: message,
+    ...(isRule ? { rule: reason } : {}),
+    facts: [...facts, ...faults],
+    next: nextCommands(verb, verbs, status, reason ?? '', facts),
+  };
+}
+
+function nextCommands(
+  verb: Verb,
+  verbs: readonly Verb[],
+  status: number,
+  reason: string,
+  facts: readonly (readonly [string, string])[],
+): string[] {
+  if (status === 401) return ['bss doctor'];
+  if (status === 400) return [`bss ${verb.noun} ${verb.verb} --help`];
+  const has = (line: string) => verbs.some((one) => line.startsWith(`bss ${one.noun} ${one.verb}`));
+  const remedy = remedies.find(([pattern]) => pattern.test(reason))?.[1];
+  const looks = facts.flatMap(([, value]) => {
+    const shows = showVerbs[/^([a-z]+)_[0-9a-z]+$/.exec(value)?.[1] ?? ''];
+    return shows === undefined || status === 404 ? [] : [`bss ${shows} ${value}`];
+  });
+  const list = status === 404 ? [`bss ${verb.noun} list`] : [];
+  return [...new Set([...(remedy === undefined ? [] : [remedy]), ...looks, ...list])].filter(has).slice(0, 2);
+}
+
+export function unreachableFailure(connection: Connection, message: string, isRefusedConnection: boolean): Failure {
+  return {
+    what: `No server answers at ${connection.url}: ${message}.`,
+    facts: [['address from', connection.from]],
+    next: isRefusedConnection ? ['make start'] : ['bss doctor'],
+  };
+}
+
+export const unknownServer: Failure = {
+  what: 'No server is known here: neither this folder nor one above it holds .airtime/cli.json, which a server writes when it starts.',
+  facts: [],
+  next: ['make start', 'bss --server <url> --token <token> …'],
+};
+
+/** The failure as lines for standard error. */
+export function drawFailure(failure: Failure, style: Style): string {
+  const paint = paintOf(style.color);
+  const lines = wrap(plainText(failure.what), style.width - 2).map((line, index) =>
+    index === 0 ? `${paint.bad('✗')} ${paint.strong(line)}` : `  ${paint.strong(line)}`,
+  );
+  if (failure.rule !== undefined) lines.push(`  ${paint.quiet('rule')}  ${plainText(failure.rule)}`);
+  for (const [name, value] of failure.facts) {
+    lines.push(`  ${paint.quiet('fact')}  ${plainText(name)}: ${plainText(value)}`);
+  }
+  for (const command of failure.next) lines.push(`  ${paint.quiet('next')}  ${paint.accent(plainText(command))}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function text(value: Json | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function shown(value: Json | undefined): string {
+  if (typeof value === 'string') return value;
+  return Array.isArray(value) ? value.map(shown).join(', ') : JSON.stringify(value ?? null);
+}

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import tools from '../../generated/tools.json' with { type: 'json' };
+import program from '../../package.json' with { type: 'json' };
+import { readVerbs } from './descriptors.ts';
+import { UsageError } from './input.ts';
+import { run } from './program.ts';
+import type { Terminal } from './terminal.ts';
+
+const columnsDefault = 80;
+
+const terminal: Terminal = {
+  folder: process.cwd(),
+  env: process.env,
+  isInputTty: process.stdin.isTTY === true,
+  isOutputTty: process.stdout.isTTY === true,
+  isErrorTty: process.stderr.isTTY === true,
+  columns: () => process.stdout.columns || Number(process.env.COLUMNS) || columnsDefault,
+  out: (text) => void process.stdout.write(text),
+  error: (text) => void process.stderr.write(text),
+  readFile: (path) => {
+    try {
+      return readFileSync(path === '-' ? 0 : path, 'utf8');
+    } catch (error) {
+      throw new UsageError(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  },
+  ask: (question) =>
+    new Promise((resolve) => {
+      const lines = createInterface({ input: process.stdin, output: process.stderr });
+      lines.once('close', () => resolve(undefined));
+      lines.question(question, (answer) => {
+        resolve(answer);
+        lines.close();
+      });
+    }),
+  pause: (milliseconds) =>
+    new Promise((resolve) => {
+      const stop = () => finish(false);
+      const timer = setTimeout(() => finish(true), milliseconds);
+      const finish = (goesOn: boolean) => {
+        clearTimeout(timer);
+        process.off('SIGINT', stop);
+        resolve(goesOn);
+      };
+      process.once('SIGINT', stop);
+    }),
+  fetch,
+};
+
+// A reader that has seen enough (`bss … | head`) is not an error.
+process.stdout.on('error', (error) => {
+  if ('code' in error && error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+try {
+  process.exitCode = await run(process.argv.slice(2), readVerbs(tools), program.version, terminal);
+} catch (error) {
+  process.stderr.write(`bss: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

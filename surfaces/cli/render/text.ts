@@ -1,0 +1,92 @@
+import { stripVTControlCharacters } from 'node:util';
+import stringWidth from 'string-width';
+
+/** How wide the terminal is in columns, and whether colour may be used. */
+export interface Style {
+  width: number;
+  color: boolean;
+}
+
+// C0 and C1 controls, and the marks that turn the direction of what follows them.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+
+/**
+ * Text that people wrote, safe to print: no escape sequence, no control character, no line break, no turned direction.
+ * A terminal would obey them, and a name must not be able to move the cursor or paint a false line.
+ */
+export function plainText(text: string): string {
+  return stripVTControlCharacters(text)
+    .replace(/\p{Surrogate}/gu, '\ufffd')
+    .replace(/[\t\n\u0085\u2028\u2029]+/g, ' ')
+    .replace(controls, '');
+}
+
+/** The same for every string inside a value, keys too. Drawing starts with this, so no picture can forget it. */
+export function plainValue(value: unknown): unknown {
+  if (typeof value === 'string') return plainText(value);
+  if (Array.isArray(value)) return value.map(plainValue);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [plainText(name), plainValue(part)]));
+}
+
+/** Columns a text takes; colour takes none, an ideograph two, a combining mark none. */
+export function widthOf(text: string): number {
+  return stringWidth(text);
+}
+
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** Cuts plain text (no colour in it) to a width, with an ellipsis when something was cut. */
+export function fit(text: string, width: number): string {
+  if (width <= 0) return '';
+  if (widthOf(text) <= width) return text;
+  let kept = '';
+  let taken = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    const more = widthOf(segment);
+    if (taken + more > width - 1) break;
+    kept += segment;
+    taken += more;
+  }
+  return `${kept.trimEnd()}…`;
+}
+
+/** Fills a text, coloured or not, with spaces up to a width. A longer one is left as it is. */
+export function pad(text: string, width: number, side: 'left' | 'right' = 'left'): string {
+  const space = ' '.repeat(Math.max(0, width - widthOf(text)));
+  return side === 'left' ? text + space : space + text;
+}
+
+/** Breaks plain text into lines no wider than `width`, between words where there is a place to break. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(/ +/)) {
+    const joined = line === '' ? word : `${line} ${word}`;
+    if (widthOf(joined) <= width) {
+      line = joined;
+      continue;
+    }
+    if (line !== '') lines.push(line);
+    line = word;
+    while (widthOf(line) > width && width > 1) {
+      const head = cut(line, width);
+      lines.push(head);
+      line = line.slice(head.length);
+    }
+  }
+  return line === '' && lines.length > 0 ? lines : [...lines, line];
+}
+
+function cut(text: string, width: number): string {
+  let kept = '';
+  let taken = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    const more = widthOf(segment);
+    if (taken + more > width && kept !== '') break;
+    kept += segment;
+    taken += more;
+  }
+  return kept;
+}

@@ -1,0 +1,26 @@
+/** Where a run of the terminal reads and writes. Tests give their own. */
+export interface Terminal {
+  /** The folder the command was typed in. */
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly isInputTty: boolean;
+  readonly isOutputTty: boolean;
+  readonly isErrorTty: boolean;
+  /** Columns of the output; 80 when nobody knows. */
+  columns(): number;
+  out(text: string): void;
+  error(text: string): void;
+  /** A whole file, or standard input for `-`. */
+  readFile(path: string): string;
+  /** Asks a person one question and reads one line; undefined when the input ended. */
+  ask(question: string): Promise<string | undefined>;
+  /** Waits, or returns early with false when the person wants to stop. */
+  pause(milliseconds: number): Promise<boolean>;
+  readonly fetch: typeof fetch;
+}
+
+/** Colour only where a person looks, and has not said no. */
+export function wantsColor(terminal: Terminal, flag: boolean): boolean {
+  const { NO_COLOR, TERM } = terminal.env;
+  return flag && terminal.isOutputTty && (NO_COLOR === undefined || NO_COLOR === '') && TERM !== 'dumb';
+}

@@ -1,0 +1,65 @@
+import type { Caller, Surface } from '../../kernel/caller.ts';
+import { HttpProblem } from './problem.ts';
+
+export type Authenticate = (token: string) => Promise<Caller | undefined>;
+
+const challenge = { 'WWW-Authenticate': 'Bearer realm="airtime"' };
+
+/** The caller behind an Authorization header (RFC 6750). @throws HttpProblem 401 */
+export async function authenticated(authorization: string | undefined, authenticate: Authenticate): Promise<Caller> {
+  const token = authorization === undefined ? undefined : /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
+  if (token === undefined) {
+    throw new HttpProblem(
+      401,
+      'unauthenticated',
+      'Say who you are: send `Authorization: Bearer` with an access token.',
+      {
+        headers: challenge,
+      },
+    );
+  }
+  const caller = await authenticate(token);
+  if (!caller) {
+    throw new HttpProblem(
+      401,
+      'tokenRefused',
+      'The access token is unknown, revoked or expired. Ask the operator for another.',
+      {
+        headers: { 'WWW-Authenticate': `${challenge['WWW-Authenticate']}, error="invalid_token"` },
+      },
+    );
+  }
+  return caller;
+}
+
+/** Whether the scopes allow it: `*`, all of a door (`tmf:*`), or one thing of it (`tmf:TMF620`). */
+export function hasScope(caller: Caller, door: 'tmf' | 'tools' | 'metrics', thing: string): boolean {
+  return caller.scopes.some((scope) => scope === '*' || scope === `${door}:*` || scope === `${door}:${thing}`);
+}
+
+function forbidden(message: string, scope: string): HttpProblem {
+  return new HttpProblem(403, 'forbidden', message, {
+    headers: { 'WWW-Authenticate': `${challenge['WWW-Authenticate']}, error="insufficient_scope", scope="${scope}"` },
+  });
+}
+
+/** @throws HttpProblem 403 unless the caller is an operator or integrator with a scope for the API. */
+export function allowApi(caller: Caller, api: string): void {
+  if (caller.audience !== 'operator' && caller.audience !== 'integrator') {
+    throw forbidden(
+      'The TMF APIs are for operators and integrators. A customer is served by the portal and the tools.',
+      `tmf:${api}`,
+    );
+  }
+  if (!hasScope(caller, 'tmf', api)) throw forbidden(`This token has no scope for ${api}.`, `tmf:${api}`);
+}
+
+/** @throws HttpProblem 403 unless a scope opens the tool door. Which tools there are is the registry's to say. */
+export function allowTool(caller: Caller, tool: string): void {
+  if (!hasScope(caller, 'tools', tool)) throw forbidden('This token has no scope for that tool.', `tools:${tool}`);
+}
+
+/** The caller as the rest of the house sees it: by which door, in which request. */
+export function through(caller: Caller, surface: Surface, requestId: string): Caller {
+  return { ...caller, surface, requestId };
+}

@@ -1,0 +1,251 @@
+import type { Pool } from 'pg';
+import { z } from 'zod';
+import type { Audience, Caller } from '../kernel/caller.ts';
+import { AirtimeError, invalid } from '../kernel/error.ts';
+import { isJsonObject, type JsonObject } from '../kernel/json.ts';
+import { type AnyDefinition, type Effect, type Policy, run as runCommand } from '../policy/core/command.ts';
+import type { AnyQuery } from '../read/views/query.ts';
+
+/** What a caller may know of a tool before calling it. Input and output are JSON Schema, draft 2020-12. */
+export interface ToolDescriptor {
+  name: string;
+  summary: string;
+  audience: readonly Audience[];
+  effect: Effect;
+  input: JsonObject;
+  output: JsonObject;
+  /** What may refuse it, in the order in which it is judged. */
+  rules: readonly { code: string; sentence: string }[];
+  /** Inputs that the terminal takes by place, in order. */
+  positional: readonly string[];
+  /** Lines as one types them. */
+  examples: readonly string[];
+  /** The picture a surface may draw of the answer. */
+  view?: string;
+}
+
+export interface Tool {
+  readonly descriptor: ToolDescriptor;
+  run(input: unknown, caller: Caller): Promise<unknown>;
+}
+
+/** What a surface sees of the tools: those of its caller, and no others. */
+export interface ToolDoor {
+  /** By name. For a customer the inputs that name the customer are left out: the session says who. */
+  list(caller: Caller): readonly ToolDescriptor[];
+  /**
+   * Checks the input, runs the tool and answers plain JSON (no bigint, no Date).
+   * @throws AirtimeError 404 for a tool the caller does not have, 400 for input its schema refuses, 422 for a rule.
+   */
+  run(name: string, input: unknown, caller: Caller): Promise<unknown>;
+}
+
+/** A customer's answer named another customer. It was withheld; whoever wires the tools records and counts it. */
+export interface OwnershipTrip {
+  tool: string;
+  caller: Caller;
+  foreignCustomerId: string;
+}
+
+export interface ToolParts {
+  readonly policy: Policy;
+  /** For reads. */
+  readonly pool: Pool;
+  readonly commands: readonly AnyDefinition[];
+  readonly queries: readonly AnyQuery[];
+  /** Tools that are neither command nor query: stepping business time is done by workers. */
+  readonly extra?: readonly Tool[];
+  readonly onOwnershipTrip?: (trip: OwnershipTrip) => Promise<void>;
+}
+
+export function makeTools(parts: ToolParts): ToolDoor {
+  const tools = new Map<string, Tool>();
+  const all: Tool[] = [
+    ...parts.commands.filter(isOffered).map((command) => commandTool(command, parts.policy)),
+    ...parts.queries.map((query) => queryTool(query, parts.pool)),
+    ...(parts.extra ?? []),
+  ];
+  for (const tool of all) {
+    const { name } = tool.descriptor;
+    if (tools.has(name)) throw new Error(`two tools are named ${name}`);
+    tools.set(name, tool);
+  }
+  const byName = [...tools.values()].sort((a, b) => (a.descriptor.name < b.descriptor.name ? -1 : 1));
+  return {
+    list: (caller) =>
+      byName
+        .filter((tool) => tool.descriptor.audience.includes(caller.audience))
+        .map((tool) => (caller.audience === 'customer' ? withoutOwner(tool.descriptor) : tool.descriptor)),
+    run: async (name, input, caller) => {
+      const tool = tools.get(name);
+      if (!tool?.descriptor.audience.includes(caller.audience)) throw unknownTool(name);
+      if (caller.audience !== 'customer') return plain(await tool.run(input, caller));
+      const answer = plain(await tool.run(asOwner(tool.descriptor, input, caller), caller));
+      const foreignCustomerId = foreignOwner(answer, caller.customerId);
+      if (foreignCustomerId === undefined) return answer;
+      await parts.onOwnershipTrip?.({ tool: name, caller, foreignCustomerId });
+      throw new AirtimeError(404, 'notFound', 'There is nothing of that name.');
+    },
+  };
+}
+
+/** The house's own commands are no tools: flow steps and clocks call them. */
+function isOffered(command: AnyDefinition): boolean {
+  return command.audience.some((audience) => audience !== 'system');
+}
+
+function unknownTool(name: string): AirtimeError {
+  return new AirtimeError(404, 'notFound', `There is no tool ${name}.`, { facts: { tool: name } });
+}
+
+// ---- descriptors ----
+
+const openObject: JsonObject = { type: 'object', additionalProperties: true };
+
+export function describeCommand(command: AnyDefinition): ToolDescriptor {
+  return {
+    name: command.name,
+    summary: command.summary,
+    audience: command.audience.filter((audience) => audience !== 'system'),
+    effect: command.effect,
+    input: jsonSchema(command.input, 'input'),
+    output: outputSchema(command) ?? openObject,
+    rules: command.rules.map(({ code, sentence }) => ({ code, sentence })),
+    positional: command.positional ?? [],
+    examples: command.examples ?? [],
+  };
+}
+
+export function describeQuery(query: AnyQuery): ToolDescriptor {
+  return {
+    name: query.name,
+    summary: query.summary,
+    audience: query.audience,
+    effect: 'read',
+    input: jsonSchema(query.input, 'input'),
+    output: jsonSchema(query.output, 'output'),
+    rules: [],
+    positional: query.positional ?? [],
+    examples: query.examples ?? [],
+    ...(query.view === undefined ? {} : { view: query.view }),
+  };
+}
+
+/** The descriptors of everything that is offered to anybody: what help, completion and the reference are made from. */
+export function describeTools(
+  commands: readonly AnyDefinition[],
+  queries: readonly AnyQuery[],
+  extra: readonly Pick<Tool, 'descriptor'>[] = [],
+): ToolDescriptor[] {
+  return [
+    ...commands.filter(isOffered).map(describeCommand),
+    ...queries.map(describeQuery),
+    ...extra.map((tool) => tool.descriptor),
+  ].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function outputSchema(command: AnyDefinition): JsonObject | undefined {
+  return 'output' in command && command.output instanceof z.ZodType ? jsonSchema(command.output, 'output') : undefined;
+}
+
+/** A zod schema as JSON Schema. What JSON cannot say (a Date, a bigint) is left open rather than refused. */
+export function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
+  const made: unknown = JSON.parse(JSON.stringify(z.toJSONSchema(schema, { io, unrepresentable: 'any' })));
+  if (!isJsonObject(made)) throw new Error('a JSON Schema is an object');
+  const { $schema: _, ...rest } = made;
+  return rest;
+}
+
+// ---- running ----
+
+function commandTool(command: AnyDefinition, policy: Policy): Tool {
+  return {
+    descriptor: describeCommand(command),
+    run: (input, caller) => runCommand(policy, command, input ?? {}, caller),
+  };
+}
+
+function queryTool(query: AnyQuery, pool: Pool): Tool {
+  return {
+    descriptor: describeQuery(query),
+    run: async (input, caller) => query.run(pool, checkedInput(query.name, query.input, input), caller),
+  };
+}
+
+/** The input as its schema reads it. @throws AirtimeError 400 with a fault for each thing that is wrong. */
+export function checkedInput<Input>(name: string, schema: z.ZodType<Input>, input: unknown): Input {
+  const parsed = schema.safeParse(input ?? {});
+  if (!parsed.success) throw invalidInput(name, parsed.error);
+  return parsed.data;
+}
+
+function invalidInput(name: string, error: z.ZodError): AirtimeError {
+  const faults = error.issues.map((issue) => ({
+    field: issue.path.join('.') || 'input',
+    rule: issue.message,
+    remedy: `See the input of ${name}.`,
+  }));
+  return invalid(`${name}: ${faults.map((fault) => `${fault.field}: ${fault.rule}`).join('; ')}.`, faults);
+}
+
+// ---- a customer's own tools ----
+
+const ownerField = 'customerId';
+
+function hasOwnerField(descriptor: ToolDescriptor): boolean {
+  return isJsonObject(descriptor.input.properties) && Object.hasOwn(descriptor.input.properties, ownerField);
+}
+
+function withoutOwner(descriptor: ToolDescriptor): ToolDescriptor {
+  if (!hasOwnerField(descriptor) || !isJsonObject(descriptor.input.properties)) return descriptor;
+  const { [ownerField]: _, ...properties } = descriptor.input.properties;
+  const { required } = descriptor.input;
+  return {
+    ...descriptor,
+    input: {
+      ...descriptor.input,
+      properties,
+      ...(Array.isArray(required) ? { required: required.filter((name) => name !== ownerField) } : {}),
+    },
+    positional: descriptor.positional.filter((name) => name !== ownerField),
+  };
+}
+
+// A customer's tools take no customer id; one that is sent is refused, whosever it is.
+function asOwner(descriptor: ToolDescriptor, input: unknown, caller: Caller): unknown {
+  if (!hasOwnerField(descriptor)) return input;
+  const given = input ?? {};
+  if (!isJsonObject(given)) return given;
+  if (Object.hasOwn(given, ownerField)) {
+    throw invalid(`${descriptor.name}: ${ownerField} is not an input of yours.`, [
+      { field: ownerField, rule: 'the session says who asks', remedy: `Leave ${ownerField} out.` },
+    ]);
+  }
+  return { ...given, [ownerField]: caller.customerId ?? '' };
+}
+
+const customerIdForm = /^cus_[0-9a-z]{26}$/;
+
+/** The second check of ownership, on the way out: whatever customer an answer names must be the one who asked. */
+function foreignOwner(value: unknown, own: string | undefined): string | undefined {
+  if (typeof value === 'string') return customerIdForm.test(value) && value !== own ? value : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const part of Object.values(value)) {
+    const found = foreignOwner(part, own);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The answer as JSON can carry it. A bigint beyond what a number holds exactly becomes a string of digits. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null) return value === undefined ? null : value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, part]) => part !== undefined)
+      .map(([name, part]) => [name, plain(part)]),
+  );
+}
