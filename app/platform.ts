@@ -10,7 +10,7 @@ import { openMailbox } from '../adapters/sandbox/mail/mailbox.ts';
 import { openSandboxNetwork, type SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
 import { remoteCardGateway, remoteMailbox, remoteNetwork } from '../adapters/sandbox/remote.ts';
 import type { Mail } from '../adapters/mail.ts';
-import { apiHandlers } from '../handlers/handlers.ts';
+import { createHandlers } from '../handlers/index.ts';
 import type { Wire } from '../handlers/wire.ts';
 import { systemCaller } from '../kernel/caller.ts';
 import type { MachineClock } from '../kernel/clock.ts';
@@ -21,15 +21,16 @@ import { runStatement } from '../policy/core/transaction.ts';
 import { createAccessToken } from '../policy/identity/access-token.ts';
 import { authenticator } from '../policy/identity/authenticate.ts';
 import { readSettings } from '../policy/setting/settings.ts';
+import { resourceCommandsFor } from '../policy/resources.ts';
 import { steps } from '../policy/steps.ts';
-import { queries } from '../read/views/queries.ts';
 import { createHttpServer } from '../surfaces/http/server.ts';
+import { queriesFor } from '../tools/queries.ts';
 import { makeTools, type ToolDoor } from '../tools/registry.ts';
 import { makeWorker } from '../workers/worker.ts';
 import { type Configuration, paths } from './configuration.ts';
 import { connect } from './database/connect.ts';
 import { startDatabase } from './database/start.ts';
-import { extraTools } from './extra-tools.ts';
+import { bindExtras } from './extra-tools.ts';
 import { seed } from './seed/seed.ts';
 
 export interface Platform {
@@ -109,13 +110,13 @@ export async function startPlatform(configuration: Configuration, log: Logger, o
       policy,
       pool: connected.pool,
       commands,
-      queries,
-      extra: extraTools({ policy, worker, clock: machineClock, gateway: outside.gateway, network: outside.network }),
+      queries: queriesFor(commands),
+      extra: bindExtras({ policy, worker, clock: machineClock, gateway: outside.gateway, network: outside.network }),
     });
     const wire: Wire = { policy, pool: connected.pool, publicUrl: configuration.publicUrl, wake: worker.wake };
-    const http = createHttpServer({
+    const http = await createHttpServer({
       wire,
-      handlers: apiHandlers,
+      handlers: createHandlers(resourceCommandsFor),
       tools: {
         list: tools.list,
         run: async (name, input, caller) => {
@@ -124,7 +125,7 @@ export async function startPlatform(configuration: Configuration, log: Logger, o
           return answer;
         },
       },
-      authenticate: authenticator({ pool: connected.pool }),
+      authenticate: authenticator({ pool: connected.pool, clock: machineClock }),
       log,
       validateResponses: configuration.validateResponses,
       ready: async () => {

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { extraDefinitions } from '../app/extra-tools.ts';
 import { commands } from '../policy/commands.ts';
-import { describeExtra, extraTools } from '../tools/extra.ts';
+import { describeExtra } from '../tools/extra.ts';
 import { queriesFor } from '../tools/queries.ts';
 import { describeTools } from '../tools/registry.ts';
 
@@ -10,11 +11,7 @@ import { describeTools } from '../tools/registry.ts';
 
 const path = fileURLToPath(new URL('../generated/tools.json', import.meta.url));
 
-const tools = describeTools(
-  commands,
-  queriesFor(commands),
-  extraTools.map((tool) => ({ descriptor: describeExtra(tool) })),
-);
+const tools = describeTools(commands, queriesFor(commands), extraDefinitions.map(describeExtra).map((descriptor) => ({ descriptor })));
 const made = `${JSON.stringify(tools, null, 1)}\n`;
 
 function readIfThere(): string | undefined {

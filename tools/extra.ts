@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Audience, Caller } from '../kernel/caller.ts';
+import { clockNeedsSandboxes, clockNeverGoesBack } from '../policy/clock/commands.ts';
 import type { Effect } from '../policy/core/command.ts';
 import { checkedInput, jsonSchema, type Tool, type ToolDescriptor } from './registry.ts';
 
@@ -46,7 +47,7 @@ export function bindExtra<Input, Output>(
 /** Steps business time through each due instant and runs what falls due there; done by workers, not by one transaction. */
 export const advanceClock: ExtraTool<
   { to?: string | undefined; days?: number | undefined; hours?: number | undefined },
-  { from: string; now: string; instants: number; steps: number }
+  { from: string; now: string; instants: number }
 > = {
   name: 'clock.advance',
   summary: 'Step business time forward, running what falls due on the way',
@@ -61,19 +62,11 @@ export const advanceClock: ExtraTool<
     .refine(({ to, days, hours }) => [to, days, hours].filter((one) => one !== undefined).length === 1, {
       message: 'give exactly one of to, days and hours',
     }),
-  output: z.object({
+  output: z.looseObject({
     from: z.string(),
     now: z.string(),
     instants: z.number().int().describe('How many instants it stopped at'),
-    steps: z.number().int().describe('How many steps were run'),
   }),
-  rules: [
-    { code: 'clock.needs_sandboxes', sentence: 'Business time is moved only with the sandbox gateway and the sandbox network.' },
-    { code: 'clock.never_goes_back', sentence: 'Business time moves forward only.' },
-  ],
+  rules: [clockNeedsSandboxes, clockNeverGoesBack].map(({ code, sentence }) => ({ code, sentence })),
   examples: ['bss clock advance --days 31', 'bss clock advance --to 2027-01-31T00:00:00+08:00'],
 };
-
-// Their input and output belong together inside one definition; the list only describes them.
-// biome-ignore lint/suspicious/noExplicitAny: a heterogeneous list has no common type but this
-export const extraTools: readonly ExtraTool<any, any>[] = [advanceClock];

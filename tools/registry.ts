@@ -4,6 +4,7 @@ import type { Audience, Caller } from '../kernel/caller.ts';
 import { AirtimeError, invalid } from '../kernel/error.ts';
 import { isJsonObject, type JsonObject } from '../kernel/json.ts';
 import { type AnyDefinition, type Effect, type Policy, run as runCommand } from '../policy/core/command.ts';
+import { type KeepOutput, runKeeping } from '../policy/core/idempotency.ts';
 import type { AnyQuery } from '../read/views/query.ts';
 
 /** What a caller may know of a tool before calling it. Input and output are JSON Schema, draft 2020-12. */
@@ -26,7 +27,8 @@ export interface ToolDescriptor {
 
 export interface Tool {
   readonly descriptor: ToolDescriptor;
-  run(input: unknown, caller: Caller): Promise<unknown>;
+  /** `keep` is the last act of a command's own transaction; what it throws undoes the command. */
+  run(input: unknown, caller: Caller, keep?: KeepOutput): Promise<unknown>;
 }
 
 /** What a surface sees of the tools: those of its caller, and no others. */
@@ -35,9 +37,10 @@ export interface ToolDoor {
   list(caller: Caller): readonly ToolDescriptor[];
   /**
    * Checks the input, runs the tool and answers plain JSON (no bigint, no Date).
+   * @param keep gets the answer of a command inside its transaction, as its last act.
    * @throws AirtimeError 404 for a tool the caller does not have, 400 for input its schema refuses, 422 for a rule.
    */
-  run(name: string, input: unknown, caller: Caller): Promise<unknown>;
+  run(name: string, input: unknown, caller: Caller, keep?: KeepOutput): Promise<unknown>;
 }
 
 /** A customer's answer named another customer. It was withheld; whoever wires the tools records and counts it. */
@@ -76,15 +79,26 @@ export function makeTools(parts: ToolParts): ToolDoor {
       byName
         .filter((tool) => tool.descriptor.audience.includes(caller.audience))
         .map((tool) => (caller.audience === 'customer' ? withoutOwner(tool.descriptor) : tool.descriptor)),
-    run: async (name, input, caller) => {
+    run: async (name, input, caller, keep) => {
       const tool = tools.get(name);
       if (!tool?.descriptor.audience.includes(caller.audience)) throw unknownTool(name);
-      if (caller.audience !== 'customer') return plain(await tool.run(input, caller));
-      const answer = plain(await tool.run(asOwner(tool.descriptor, input, caller), caller));
-      const foreignCustomerId = foreignOwner(answer, caller.customerId);
-      if (foreignCustomerId === undefined) return answer;
-      await parts.onOwnershipTrip?.({ tool: name, caller, foreignCustomerId });
-      throw new AirtimeError(404, 'notFound', 'There is nothing of that name.');
+      const keepPlain: KeepOutput | undefined = keep && ((tx, output) => keep(tx, plain(output)));
+      if (caller.audience !== 'customer') return plain(await tool.run(input, caller, keepPlain));
+      try {
+        const own = asOwner(tool.descriptor, input, caller);
+        // A command that would tell of somebody else is undone before it is answered.
+        return checkedOwner(
+          await tool.run(own, caller, async (tx, output) => {
+            checkedOwner(output, caller);
+            await keepPlain?.(tx, output);
+          }),
+          caller,
+        );
+      } catch (error) {
+        if (!(error instanceof ForeignOwner)) throw error;
+        await parts.onOwnershipTrip?.({ tool: name, caller, foreignCustomerId: error.customerId });
+        throw new AirtimeError(404, 'notFound', 'There is nothing of that name.');
+      }
     },
   };
 }
@@ -161,7 +175,10 @@ export function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonObjec
 function commandTool(command: AnyDefinition, policy: Policy): Tool {
   return {
     descriptor: describeCommand(command),
-    run: (input, caller) => runCommand(policy, command, input ?? {}, caller),
+    run: (input, caller, keep) =>
+      keep
+        ? runKeeping(policy, command, input ?? {}, caller, {}, keep)
+        : runCommand(policy, command, input ?? {}, caller),
   };
 }
 
@@ -222,6 +239,20 @@ function asOwner(descriptor: ToolDescriptor, input: unknown, caller: Caller): un
     ]);
   }
   return { ...given, [ownerField]: caller.customerId ?? '' };
+}
+
+class ForeignOwner extends Error {
+  override readonly name = 'ForeignOwner';
+  constructor(readonly customerId: string) {
+    super('an answer names another customer');
+  }
+}
+
+function checkedOwner(output: unknown, caller: Caller): unknown {
+  const answer = plain(output);
+  const foreign = foreignOwner(answer, caller.customerId);
+  if (foreign !== undefined) throw new ForeignOwner(foreign);
+  return answer;
 }
 
 const customerIdForm = /^cus_[0-9a-z]{26}$/;

@@ -37,7 +37,7 @@ async function fill(policy: Policy, options: { historyDays?: number }): Promise<
     const at = new Date(Date.now() - options.historyDays * dayMs);
     await execute(policy, freezeClock, { at: at.toISOString() }, caller);
   }
-  await seedCatalogue((command, input) => execute(policy, command, input, caller));
+  await seedCatalogue(policy, caller);
   await execute(policy, loadNumbers, { first: '6581000000', count: 1000 }, caller);
   const profiles = Array.from({ length: 1000 }, (_, index) => ({
     iccid: `8965${String(index).padStart(15, '0')}`,

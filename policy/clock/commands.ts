@@ -34,7 +34,7 @@ export const clockNeverGoesBack = rule<ClockFacts>({
 
 async function setClock(tx: Tx, mode: 'wall' | 'frozen', frozenAt: Date | null): Promise<{ mode: string; now: string }> {
   const row = await findRow(tx, 'businessClock', { id: 1 }, true);
-  const columns = { mode, frozenAt, movedAt: tx.now };
+  const columns = { mode, frozenAt, movedAt: frozenAt ?? tx.now };
   if (row) await updateRows(tx, 'businessClock', { id: 1 }, columns);
   else await insertRow(tx, 'businessClock', { id: 1, ...columns });
   await appendEvent(tx, {
@@ -42,6 +42,7 @@ async function setClock(tx: Tx, mode: 'wall' | 'frozen', frozenAt: Date | null):
     resourceType: 'clock',
     resourceId: 'business',
     sequence: BigInt((frozenAt ?? tx.now).getTime()),
+    occurredAt: frozenAt ?? tx.now,
     change: { mode, from: tx.now.toISOString(), ...(frozenAt ? { to: frozenAt.toISOString() } : {}) },
   });
   return { mode, now: (frozenAt ?? tx.now).toISOString() };

@@ -11,11 +11,13 @@ export interface EventDraft {
   resource?: JsonObject | undefined;
   change?: JsonObject | undefined;
   customerId?: string | null | undefined;
+  /** Business time of the change, where it is not that of the transaction: a clock that is set. */
+  occurredAt?: Date;
 }
 
 /** Appends to audit, history and outbox, which are one table, in the transaction of the change itself. */
 export async function appendEvent(tx: Tx, event: EventDraft): Promise<void> {
   await tx.sql`SELECT append_event(${tx.newId('evt')}, ${event.type}, ${event.resourceType}, ${event.resourceId}, ${event.sequence},
     ${event.resource ? JSON.stringify(event.resource) : null}::jsonb, ${event.change ? JSON.stringify(event.change) : null}::jsonb,
-    ${tx.cause ? JSON.stringify(tx.cause) : null}::jsonb, ${event.customerId ?? null}, ${tx.now})`;
+    ${tx.cause ? JSON.stringify(tx.cause) : null}::jsonb, ${event.customerId ?? null}, ${event.occurredAt ?? tx.now})`;
 }

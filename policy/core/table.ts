@@ -55,9 +55,9 @@ export function snake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-// Objects go to jsonb columns as JSON; arrays in these tables are arrays of text.
+// Objects go to jsonb columns as JSON; arrays in these tables are arrays of text; bytes and instants are themselves.
 function parameter(value: unknown): unknown {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date) && !(value instanceof Uint8Array)
     ? JSON.stringify(value)
     : value;
 }

@@ -145,7 +145,7 @@ export async function expectOnlyTableMoves<T extends ResourceTable>(
   attribute: 'status' | 'state' | 'lifecycleStatus',
   document: JsonObject,
 ): Promise<void> {
-  const table: Readonly<Record<string, Readonly<Record<string, string>>>> = Object.fromEntries(
+  const table: Readonly<Record<string, Readonly<Record<string, string | undefined>>>> = Object.fromEntries(
     Object.entries(definition.machine?.table ?? {}).map(([from, row]) => [from, { ...row }]),
   );
   const states = Object.keys(table);

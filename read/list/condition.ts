@@ -41,3 +41,29 @@ const number = new RegExp(numberPattern);
 export function isNumber(text: string): boolean {
   return number.test(text);
 }
+
+/**
+ * Lets a link that a client saw find the form in which documents keep it.
+ * @param storedLink the kept form of a text that is a link of ours, undefined for any other.
+ */
+export function withStoredLinks(condition: Condition, storedLink: (text: string) => string | undefined): Condition {
+  switch (condition.kind) {
+    case 'all':
+    case 'any':
+      return {
+        kind: condition.kind,
+        conditions: condition.conditions.map((part) => withStoredLinks(part, storedLink)),
+      };
+    case 'not':
+    case 'some':
+      return { ...condition, condition: withStoredLinks(condition.condition, storedLink) };
+    case 'value': {
+      if (condition.test.kind !== 'equal') return condition;
+      const links = condition.test.literals.flatMap((literal): Literal[] => {
+        const text = literal.kind === 'string' ? storedLink(literal.text) : undefined;
+        return text === undefined ? [] : [{ kind: 'string', text }];
+      });
+      return { ...condition, test: { kind: 'equal', literals: [...condition.test.literals, ...links] } };
+    }
+  }
+}

@@ -185,6 +185,7 @@ export function parseJsonPath(source: string, limits: JsonPathLimits): Condition
       take('[*]');
       return { kind: 'path', segments: segments(scope, 'list') };
     }
+    if (first === '[' && scope.bare) return { kind: 'path', segments: segments(scope, 'list') };
     const numeral = /^-?[0-9][0-9A-Za-z.+-]*/.exec(rest)?.[0];
     if (numeral !== undefined) {
       if (!isNumber(numeral)) throw fail(`'${numeral.slice(0, 40)}' is no number that can be compared`);

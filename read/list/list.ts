@@ -1,5 +1,6 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import type { JsonObject } from '../../kernel/json.ts';
+import { withStoredLinks } from './condition.ts';
 import { type Columns, compileConditions, type Predicate, quoteName } from './predicate.ts';
 import { type ResourceBody, toBody } from './projection.ts';
 import type { QueryParameters } from './query.ts';
@@ -16,6 +17,10 @@ export interface ResourceBinding {
   columns: Columns;
   /** The absolute link of an id, ending in the id. */
   href: (id: string) => string;
+  /**
+   * How a link that a client sends is kept in documents, or undefined for any other text. Without it links are kept as sent.
+   */
+  storedLink?: (text: string) => string | undefined;
   /** A further predicate on the table's columns, whose placeholders begin at $1: ownership, for example. */
   scope?: { text: string; values: readonly unknown[] };
 }
@@ -125,7 +130,10 @@ function compile(binding: ResourceBinding, query: QueryParameters): Compiled {
   // The placeholders of the scope count from one, so its values come first.
   const values: unknown[] = [...(binding.scope?.values ?? [])];
   const bind = (value: unknown): string => `$${values.push(value)}`;
-  const predicates = compileConditions(query.conditions, binding, bind);
+  const { storedLink } = binding;
+  const conditions =
+    storedLink === undefined ? query.conditions : query.conditions.map((one) => withStoredLinks(one, storedLink));
+  const predicates = compileConditions(conditions, binding, bind);
   if (binding.scope !== undefined) {
     predicates.unshift({ sql: `(${binding.scope.text})`, readsDocument: false, readsColumns: true, indexed: true });
   }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
@@ -76,71 +77,80 @@ export type Answer =
   | { outcome: 'done'; result: unknown }
   /** The server said no. `error` is its body: a TMF Error with the facts a rule was judged on. */
   | { outcome: 'refused'; status: number; error: JsonObject }
-  /** No server answered. `message` says what happened instead. */
-  | { outcome: 'unreachable'; message: string; isRefusedConnection: boolean };
+  /** No server answered. `message` says what happened instead; `isLost` that the call may have been received. */
+  | { outcome: 'unreachable'; message: string; isRefusedConnection: boolean; isLost: boolean };
 
 const answerMsMax = 120_000;
 
-/** Calls a tool: `POST /tools/{name}` with its input as the body. Never throws for what a server or network does. */
+/**
+ * Calls a tool: `POST /tools/{name}` with its input as the body. Never throws for what a server or network does. When
+ * the answer is lost the call is made once more under the same Idempotency-Key, so what it does is done once.
+ */
 export async function callTool(
   connection: Connection,
   tool: string,
   input: JsonObject,
   send: typeof fetch = fetch,
 ): Promise<Answer> {
+  const request: RequestInit = {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      'user-agent': 'bss',
+      'idempotency-key': randomUUID(),
+      ...(connection.token === undefined ? {} : { authorization: `Bearer ${connection.token}` }),
+    },
+    body: JSON.stringify(input),
+    // A token is sent to the server that was named, not to one that it points to.
+    redirect: 'error',
+  };
+  const url = `${connection.url}/tools/${encodeURIComponent(tool)}`;
+  const first = await attempt(url, request, send);
+  return first.outcome === 'unreachable' && first.isLost ? attempt(url, request, send) : first;
+}
+
+async function attempt(url: string, request: RequestInit, send: typeof fetch): Promise<Answer> {
   let response: Response;
   let text: string;
   try {
-    response = await send(`${connection.url}/tools/${encodeURIComponent(tool)}`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json',
-        'user-agent': 'bss',
-        ...(connection.token === undefined ? {} : { authorization: `Bearer ${connection.token}` }),
-      },
-      body: JSON.stringify(input),
-      // A token is sent to the server that was named, not to one that it points to.
-      redirect: 'error',
-      signal: AbortSignal.timeout(answerMsMax),
-    });
+    response = await send(url, { ...request, signal: AbortSignal.timeout(answerMsMax) });
     text = await response.text();
   } catch (error) {
     return { outcome: 'unreachable', ...whyUnreachable(error) };
   }
   const body = parsed(text);
-  if (response.ok) {
-    return body === undefined && text !== ''
-      ? { outcome: 'unreachable', message: 'it answered something that is not JSON', isRefusedConnection: false }
-      : { outcome: 'done', result: body };
+  if (!response.ok) {
+    const error = isJsonObject(body) ? body : { message: `The server answered ${response.status}.` };
+    return { outcome: 'refused', status: response.status, error };
   }
-  return {
-    outcome: 'refused',
-    status: response.status,
-    error: isJsonObject(body) ? body : { message: `The server answered ${response.status}.` },
-  };
+  if (!isJsonObject(body) || !Object.hasOwn(body, 'result')) {
+    return { outcome: 'unreachable', message: 'what answers there is not Airtime', isRefusedConnection: false, isLost: false };
+  }
+  return { outcome: 'done', result: body.result };
 }
 
-function parsed(text: string): unknown {
+function parsed(text: string): Json | undefined {
   try {
-    return JSON.parse(text);
+    const value: Json = JSON.parse(text);
+    return value;
   } catch {
     return undefined;
   }
 }
 
-function whyUnreachable(error: unknown): { message: string; isRefusedConnection: boolean } {
+function whyUnreachable(error: unknown): { message: string; isRefusedConnection: boolean; isLost: boolean } {
   const causes: unknown[] = [];
   for (let one: unknown = error; one instanceof Error; one = one.cause) {
     causes.push(one);
     if (one instanceof AggregateError) causes.push(...one.errors);
   }
   const codes = causes.flatMap((one) => (one instanceof Error && 'code' in one ? [String(one.code)] : []));
-  if (codes.includes('ECONNREFUSED')) return { message: 'nothing listens there', isRefusedConnection: true };
-  if (codes.includes('ENOTFOUND')) return { message: 'there is no such host', isRefusedConnection: false };
+  if (codes.includes('ECONNREFUSED')) return { message: 'nothing listens there', isRefusedConnection: true, isLost: false };
+  if (codes.includes('ENOTFOUND')) return { message: 'there is no such host', isRefusedConnection: false, isLost: false };
   if (error instanceof Error && error.name === 'TimeoutError') {
-    return { message: `it did not answer within ${answerMsMax / 1000} s`, isRefusedConnection: false };
+    return { message: `it did not answer within ${answerMsMax / 1000} s`, isRefusedConnection: false, isLost: false };
   }
   const last = causes.at(-1);
-  return { message: last instanceof Error ? last.message : String(error), isRefusedConnection: false };
+  return { message: last instanceof Error ? last.message : String(error), isRefusedConnection: false, isLost: true };
 }

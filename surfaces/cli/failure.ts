@@ -36,8 +36,8 @@ export function refusedFailure(verb: Verb, verbs: readonly Verb[], status: numbe
   const reason = text(error.reason);
   const message = text(error.message) ?? reason ?? `The server answered ${status}.`;
   const facts = isJsonObject(error.facts) ? Object.entries(error.facts).map(([name, value]) => [name, shown(value)] as const) : [];
-  const faults = Array.isArray(error.faults)
-    ? error.faults.filter(isJsonObject).map((fault) => [text(fault.field) ?? 'input', text(fault.rule) ?? ''] as const)
+  const faults = Array.isArray(error.fault)
+    ? error.fault.filter(isJsonObject).map((fault) => [text(fault.field) ?? 'input', text(fault.rule) ?? ''] as const)
     : [];
   const isRule = reason?.includes('.') === true;
   return {

@@ -65,12 +65,14 @@ function makeProgram(verbs: readonly Verb[], version: string, terminal: Terminal
     .helpCommand(false);
   const nouns = new Map<string, Verb[]>();
   for (const verb of verbs) nouns.set(verb.noun, [...(nouns.get(verb.noun) ?? []), verb]);
-  program.commandsGroup('Nouns:');
+  // What people work with comes first; what only keeps a body of the standard comes after.
+  const isStandard = (own: readonly Verb[]) => own.every((verb) => ['create', 'patch', 'delete'].includes(verb.verb));
   for (const [noun, own] of nouns) {
     const under = dressed(new Command(noun), terminal)
       .summary(own.map((verb) => verb.verb).join(', '))
       .description(`${noun}: what can be done with it`)
       .usage('<verb> [options]')
+      .helpGroup(isStandard(own) ? 'Nouns of the standard, by their bodies:' : 'Nouns:')
       .helpCommand(false);
     for (const verb of own) {
       // A noun that can be shown without saying which is shown when nothing else is said: `bss clock`.
@@ -114,7 +116,7 @@ function dressed(command: Command, terminal: Terminal): Command {
       getOutHasColors: () => wantsColor(terminal, true),
       getErrHasColors: () => false,
     })
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: (command) => command.name() })
     .helpOption('-h, --help', 'show this help');
 }
 

@@ -7,6 +7,7 @@ import type { ApiValidators, OperationValidators } from '../../generated/validat
 import { answerOnce, type Keep } from '../../handlers/idempotency.ts';
 import type { ApiHandlers, Handler, Wire, WireRequest, WireResponse } from '../../handlers/wire.ts';
 import { invalid } from '../../kernel/error.ts';
+import { acceptsJson } from './accept.ts';
 import { problemText, type TextAnswer, textAnswer, withLinks } from './answer.ts';
 import { type Authenticate, allowApi, authenticated, through } from './authorise.ts';
 import { type BodyLimits, readBody } from './body.ts';
@@ -146,7 +147,7 @@ async function validatorsOf(operation: Operation): Promise<{ api: ApiValidators;
 async function readRequest(parts: OperationsParts, exchange: Exchange): Promise<void> {
   const { request, response, operation } = exchange;
   if (!operation) throw new Error('a matched request has an operation');
-  if (!request.accepts([json])) {
+  if (!acceptsJson(request.headers.accept)) {
     throw new HttpProblem(406, 'notAcceptable', `Answers are ${json}; the Accept header of the request rules it out.`);
   }
   const { operation: own } = await validatorsOf(operation);

@@ -7,6 +7,7 @@ import type { ApiHandlers, Wire } from '../../handlers/wire.ts';
 import type { Caller } from '../../kernel/caller.ts';
 import { AirtimeError } from '../../kernel/error.ts';
 import { idSource } from '../../kernel/id.ts';
+import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { logOptions } from './log.ts';
 import { createHttpServer, type HttpDependencies, type HttpServer } from './server.ts';
 
@@ -135,4 +136,11 @@ export async function testDoor(given: Partial<HttpDependencies> = {}): Promise<T
       await wire.pool.end();
     },
   };
+}
+
+/** The JSON object that an answer holds. */
+export async function objectOf(response: Response): Promise<JsonObject> {
+  const body: unknown = await response.json();
+  if (!isJsonObject(body)) throw new Error('the answer is no object');
+  return body;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { answerOnce, type Keep } from '../../handlers/idempotency.ts';
 import type { Wire } from '../../handlers/wire.ts';
+import { acceptsJson } from './accept.ts';
 import { problemText, type TextAnswer } from './answer.ts';
 import { type Authenticate, allowTool, authenticated, hasScope, through } from './authorise.ts';
 import { type BodyLimits, readBody } from './body.ts';
@@ -44,7 +45,7 @@ export async function answerTools(parts: ToolParts, exchange: Exchange, name: st
   const token = await authenticated(request.headers.authorization, parts.authenticate);
   const caller = through(token, 'tools', exchange.requestId);
   exchange.caller = caller;
-  if (!request.accepts([json])) throw new HttpProblem(406, 'notAcceptable', `Answers are ${json}.`);
+  if (!acceptsJson(request.headers.accept)) throw new HttpProblem(406, 'notAcceptable', `Answers are ${json}.`);
   if (name === undefined) {
     const tools = parts.tools.list(caller).filter((tool) => hasScope(caller, 'tools', tool.name));
     sendText(response, request.method, { status: 200, headers: {}, text: JSON.stringify(tools) });
