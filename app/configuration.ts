@@ -81,6 +81,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
 export const paths = (home: string) => ({
   postgres: join(home, 'postgres'),
   sandbox: join(home, 'sandbox'),
+  jobs: join(home, 'jobs'),
   cli: join(home, 'cli.json'),
   log: join(home, 'server.log'),
   pid: join(home, 'server.pid'),

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { SandboxCardGateway } from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
-import { cardGatewayPlan } from '../adapters/sandbox/card-gateway/wire.ts';
+import { cardGatewayPlan, gatewayOperation, totals } from '../adapters/sandbox/card-gateway/wire.ts';
 import type { SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
-import { networkPlan } from '../adapters/sandbox/network/wire.ts';
+import { networkLine, networkPlan } from '../adapters/sandbox/network/wire.ts';
 import type { MachineClock } from '../kernel/clock.ts';
 import type { Policy } from '../policy/core/command.ts';
 import { runStatement } from '../policy/core/transaction.ts';
@@ -45,9 +45,57 @@ const clearFaults: ExtraTool<Record<string, never>, { cleared: boolean }> = {
   examples: ['bss sandbox clear-faults'],
 };
 
+const gatewayTotals = z.object({ totals: totals.describe('By currency, in minor units; never empty') });
+
+const showGatewayTotals: ExtraTool<Record<string, never>, z.infer<typeof gatewayTotals>> = {
+  name: 'card_gateway.totals',
+  summary: 'Sum up the sandbox card gateway’s own book',
+  audience: ['operator'],
+  effect: 'read',
+  input: z.strictObject({}),
+  output: gatewayTotals,
+  examples: ['bss card-gateway totals'],
+};
+
+const findInput = z.strictObject({ key: z.string().min(1).max(255).describe('The key of the attempt: a payment’s correlator and its step') });
+const foundOperation = z.object({ operation: gatewayOperation.nullable() });
+
+const findGatewayOperation: ExtraTool<z.infer<typeof findInput>, z.infer<typeof foundOperation>> = {
+  name: 'card_gateway.find',
+  summary: 'Ask the sandbox card gateway what became of an attempt',
+  audience: ['operator'],
+  effect: 'read',
+  input: findInput,
+  output: foundOperation,
+  positional: ['key'],
+  examples: ['bss card-gateway find order_item:itm_…:capture:1'],
+};
+
+const lineInput = z.strictObject({ serviceId: z.string().min(1).max(255).describe('The line’s service') });
+const foundLine = z.object({ line: networkLine.nullable().describe('Null: the network never had it') });
+
+const showNetworkLine: ExtraTool<z.infer<typeof lineInput>, z.infer<typeof foundLine>> = {
+  name: 'network.line',
+  summary: 'Ask the sandbox network what it believes about a line',
+  audience: ['operator'],
+  effect: 'read',
+  input: lineInput,
+  output: foundLine,
+  positional: ['serviceId'],
+  examples: ['bss network line svc_…'],
+};
+
 /** What workers carry out, or only a sandbox has. */
 // biome-ignore lint/suspicious/noExplicitAny: a heterogeneous list has no common type but this
-export const extraDefinitions: readonly ExtraTool<any, any>[] = [advanceClock, planNetworkFault, planCardGatewayFault, clearFaults];
+export const extraDefinitions: readonly ExtraTool<any, any>[] = [
+  advanceClock,
+  planNetworkFault,
+  planCardGatewayFault,
+  clearFaults,
+  showGatewayTotals,
+  findGatewayOperation,
+  showNetworkLine,
+];
 
 export interface ExtraParts {
   readonly policy: Policy;
@@ -68,6 +116,13 @@ export function bindExtras({ policy, worker, clock, gateway, network }: ExtraPar
     }),
     bindExtra(planNetworkFault, (input) => network.plan(input)),
     bindExtra(planCardGatewayFault, (input) => gateway.plan(input)),
+    bindExtra(showGatewayTotals, async () => {
+      const summed = await gateway.totals();
+      const none = { currency: policy.settings.currency, capturedMinor: 0, refundedMinor: 0, chargedBackMinor: 0 };
+      return { totals: summed.length > 0 ? summed : [none] };
+    }),
+    bindExtra(findGatewayOperation, async ({ key }) => ({ operation: (await gateway.find(key)) ?? null })),
+    bindExtra(showNetworkLine, async ({ serviceId }) => ({ line: (await network.line(serviceId)) ?? null })),
     bindExtra(clearFaults, async () => {
       await gateway.clearPlans();
       await network.clearPlans();

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { z } from 'zod';
 import { openSandboxCardGateway, type SandboxCardGateway } from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
+import { localJobFiles } from '../adapters/local-job-files.ts';
 import { openMailbox } from '../adapters/sandbox/mail/mailbox.ts';
 import { openSandboxNetwork, type SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
 import { remoteCardGateway, remoteMailbox, remoteNetwork } from '../adapters/sandbox/remote.ts';
@@ -15,13 +15,14 @@ import type { Wire } from '../handlers/wire.ts';
 import { systemCaller } from '../kernel/caller.ts';
 import type { MachineClock } from '../kernel/clock.ts';
 import { idSource } from '../kernel/id.ts';
+import { catalogueJobSteps } from '../policy/catalogue/jobs.ts';
 import { commands } from '../policy/commands.ts';
 import { execute, type Policy } from '../policy/core/command.ts';
 import { runStatement } from '../policy/core/transaction.ts';
 import { createAccessToken } from '../policy/identity/access-token.ts';
 import { authenticator } from '../policy/identity/authenticate.ts';
 import { readSettings } from '../policy/setting/settings.ts';
-import { resourceCommandsFor } from '../policy/resources.ts';
+import { activationCommandsFor, resourceCommandsFor } from '../policy/resources.ts';
 import { steps } from '../policy/steps.ts';
 import { createHttpServer } from '../surfaces/http/server.ts';
 import { queriesFor } from '../tools/queries.ts';
@@ -63,7 +64,14 @@ export const machineClock: MachineClock = {
 // 32 random bits are as fine as the source of ids needs for one base-32 character at a time.
 const secureRandom = () => randomBytes(4).readUInt32BE() / 2 ** 32;
 
-export const migrationsDirectory = fileURLToPath(new URL('../prisma/migrations', import.meta.url));
+/** Beside the sources, or beside the compiled program. */
+function migrationsDirectory(): string {
+  for (const candidate of ['../prisma/migrations', '../../prisma/migrations']) {
+    const path = fileURLToPath(new URL(candidate, import.meta.url));
+    if (existsSync(path)) return path;
+  }
+  throw new Error('prisma/migrations is missing: this installation is not whole');
+}
 
 /** Brings the whole house up: database, outside, policy, workers, doors. In that order, and down in the other. */
 export async function startPlatform(configuration: Configuration, log: Logger, options: { historyDays?: number; rulesOff?: readonly string[] } = {}): Promise<Platform> {
@@ -78,7 +86,7 @@ export async function startPlatform(configuration: Configuration, log: Logger, o
       databaseUrl: configuration.databaseUrl,
       migrationUrl: configuration.migrationDatabaseUrl,
       directory: place.postgres,
-      migrations: migrationsDirectory,
+      migrations: migrationsDirectory(),
       log: (message) => log.info(message),
     });
     closing.push(() => database.stop());
@@ -102,7 +110,8 @@ export async function startPlatform(configuration: Configuration, log: Logger, o
     };
     const firstToken = await seed(policy, options.historyDays === undefined ? {} : { historyDays: options.historyDays });
 
-    const worker = makeWorker(policy, steps, machineClock, log);
+    const jobs = catalogueJobSteps({ files: localJobFiles(place.jobs), publicUrl: configuration.publicUrl });
+    const worker = makeWorker(policy, [...steps, ...jobs], machineClock, log);
     if (configuration.worker) worker.start();
     closing.push(() => worker.stop());
 
@@ -116,7 +125,7 @@ export async function startPlatform(configuration: Configuration, log: Logger, o
     const wire: Wire = { policy, pool: connected.pool, publicUrl: configuration.publicUrl, wake: worker.wake };
     const http = await createHttpServer({
       wire,
-      handlers: createHandlers(resourceCommandsFor),
+      handlers: createHandlers(resourceCommandsFor, activationCommandsFor),
       tools: {
         list: tools.list,
         run: async (name, input, caller) => {
@@ -185,9 +194,41 @@ export function keepToken(file: string, url: string, token: string): void {
   writeFileSync(file, `${JSON.stringify({ url, token }, null, 2)}\n`, { mode: 0o600 });
 }
 
-/** A new operator's token, for whoever holds the machine and lost theirs. */
-export async function newOperatorToken(policy: Policy, name: string): Promise<string> {
-  const made = await execute(policy, createAccessToken, { name, audience: 'operator', scopes: ['*'] }, systemCaller('start'));
-  return z.object({ token: z.string() }).parse(made).token;
+/** A new operator's token, for whoever holds the machine and lost theirs. Works on the database alone. */
+export async function mintOperatorToken(configuration: Configuration, log: Logger): Promise<string> {
+  const place = paths(configuration.home);
+  const database = await startDatabase({
+    databaseUrl: configuration.databaseUrl,
+    migrationUrl: configuration.migrationDatabaseUrl,
+    directory: place.postgres,
+    migrations: migrationsDirectory(),
+    log: (message) => log.info(message),
+  });
+  try {
+    const connected = await connect({ url: database.serverUrl, max: 2, statementTimeoutMs: configuration.statementTimeoutMs, log: (message) => log.warn(message) });
+    try {
+      const outside = nothingOutside();
+      const policy: Policy = { pool: connected.pool, newId: idSource(Date.now, secureRandom), settings: await readSettings(connected.pool), rulesOff: new Set(), outside };
+      const { token } = await execute(policy, createAccessToken, { name: 'operator', audience: 'operator', scopes: ['*'] }, { ...systemCaller('start'), surface: 'start' });
+      keepToken(place.cli, configuration.publicUrl, token);
+      return token;
+    } finally {
+      await connected.close();
+    }
+  } finally {
+    await database.stop();
+  }
+}
+
+/** For a command that asks nobody: whoever calls it all the same has made a mistake. */
+function nothingOutside(): Policy['outside'] {
+  const never = (): never => {
+    throw new Error('this program opened no outside');
+  };
+  return {
+    gateway: { kind: 'sandbox', describeCard: never, authorise: never, capture: never, void: never, refund: never, find: never, book: never },
+    network: { kind: 'sandbox', apply: never, find: never, line: never },
+    mail: { kind: 'mailbox', send: never },
+  };
 }
 

@@ -11,7 +11,11 @@ import { describeTools } from '../tools/registry.ts';
 
 const path = fileURLToPath(new URL('../generated/tools.json', import.meta.url));
 
-const tools = describeTools(commands, queriesFor(commands), extraDefinitions.map(describeExtra).map((descriptor) => ({ descriptor })));
+const tools = describeTools(
+  commands,
+  queriesFor(commands),
+  extraDefinitions.map(describeExtra).map((descriptor) => ({ descriptor })),
+);
 const made = `${JSON.stringify(tools, null, 1)}\n`;
 
 function readIfThere(): string | undefined {

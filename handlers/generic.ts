@@ -80,24 +80,38 @@ function idOf(request: WireRequest): string {
   return request.id;
 }
 
+const ownAddress = new Map<string, RegExp>();
+
+/** The public address before one of our paths, in any mix of plain and percent-encoded letters. */
+function ownAddressOf(publicUrl: string): RegExp {
+  let found = ownAddress.get(publicUrl);
+  if (!found) {
+    const letters = [...publicUrl].map((letter) => {
+      const code = letter.charCodeAt(0).toString(16).padStart(2, '0');
+      return `(?:${letter.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}|%${code})`;
+    });
+    found = new RegExp(`${letters.join('')}${beforeOurPath}`, 'gi');
+    ownAddress.set(publicUrl, found);
+  }
+  return found;
+}
+
+const beforeOurPath = '(?=(?:/|%2f)(?:tmf-api|payment)(?:/|%2f))';
+const storedAddress = new RegExp(`airtime(?::|%3a)${beforeOurPath}`, 'gi');
+
 /**
  * A query that names our own links, as the list engine knows them. Links are stored without the public address, so that
  * it can change; a client filters with the string it was given.
  */
 function storedSearch(search: string, publicUrl: string): string {
-  const letters = [...publicUrl].map((letter) => {
-    const code = letter.charCodeAt(0).toString(16).padStart(2, '0');
-    return `(?:${letter.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}|%${code})`;
-  });
-  return search.replace(new RegExp(`${letters.join('')}(?=(?:/|%2f)(?:tmf-api|payment)(?:/|%2f))`, 'gi'), 'airtime:');
+  return search.replace(ownAddressOf(publicUrl), 'airtime:');
 }
 
 function linkHeader(links: ListResult['links'], address: string, publicUrl: string): string | undefined {
   const parts = (['first', 'prev', 'next', 'last'] as const).flatMap((rel) => {
     const query = links[rel];
     if (query === undefined) return [];
-    const shown = query.replaceAll(/airtime(:|%3A)/gi, () => encodeURIComponent(publicUrl));
-    return [`<${address}?${shown}>; rel="${rel}"`];
+    return [`<${address}?${query.replace(storedAddress, () => encodeURIComponent(publicUrl))}>; rel="${rel}"`];
   });
   return parts.length > 0 ? parts.join(', ') : undefined;
 }

@@ -16,7 +16,7 @@ import { tmf683 } from './tmf683.ts';
 import type { ApiHandlers } from './wire.ts';
 
 /** The handlers of every API, made once from the commands that the policy layer has for each resource. */
-export function createHandlers(commands: CommandsFor): Readonly<Record<Api, ApiHandlers>> {
+export function createHandlers(commands: CommandsFor, activationCommands: CommandsFor): Readonly<Record<Api, ApiHandlers>> {
   return {
     TMF620: tmf620(commands),
     TMF621: tmf621(commands),
@@ -25,7 +25,7 @@ export function createHandlers(commands: CommandsFor): Readonly<Record<Api, ApiH
     TMF635: tmf635(commands),
     TMF637: tmf637(commands),
     TMF638: tmf638(commands),
-    TMF640: tmf640(commands),
+    TMF640: tmf640(activationCommands),
     TMF641: tmf641(commands),
     TMF670: tmf670(commands),
     TMF676: tmf676(commands),

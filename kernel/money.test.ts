@@ -29,10 +29,10 @@ test('amounts that the currency cannot hold are refused', () => {
 
 test('net and tax always add up to the price', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 1e10 }), fc.integer({ min: 0, max: 3000 }), (amountMinor, rate) => {
+    fc.property(fc.integer({ min: -1e10, max: 1e10 }), fc.integer({ min: 0, max: 3000 }), (amountMinor, rate) => {
       const split = splitTax({ amountMinor, currency: 'SGD' }, rate);
       expect(split.taxExcludedMinor + split.taxMinor).toBe(amountMinor);
-      expect(Math.abs(split.taxMinor - (amountMinor * rate) / (10_000 + rate))).toBeLessThanOrEqual(1);
+      expect(Math.abs(split.taxMinor - (amountMinor * rate) / (10_000 + rate))).toBeLessThanOrEqual(0.5);
     }),
   );
 });

@@ -1,4 +1,4 @@
-import { allocate, dinero, toDecimal, toSnapshot } from 'dinero.js';
+import { dinero, toDecimal } from 'dinero.js';
 import * as currencies from 'dinero.js/currencies';
 
 /** An amount as the house keeps it: an integer of minor units beside its ISO-4217 currency. */
@@ -66,15 +66,14 @@ export function fromWireMoney(wire: WireMoney): Money | undefined {
 }
 
 /**
- * Splits a tax-included price into its net part and its tax. The rate is in hundredths of a percent: 900 is 9 %.
- * The two parts always add up to the price, to the minor unit.
+ * Splits a tax-included price into its net part and its tax, rounded half away from zero. The rate is in hundredths of
+ * a percent: 900 is 9 %. The two parts always add up to the price. Integers throughout; the money library has no
+ * division to leave this to.
  */
 export function splitTax(price: Money, taxRateBasisPoints: number): TaxedAmount {
-  const [net, tax] = allocate(toDinero(price), [10_000, taxRateBasisPoints]);
-  if (net === undefined || tax === undefined) throw new RangeError('a price splits into two parts');
-  return {
-    taxExcludedMinor: toSnapshot(net).amount,
-    taxMinor: toSnapshot(tax).amount,
-    taxIncludedMinor: price.amountMinor,
-  };
+  const amount = BigInt(Math.abs(price.amountMinor));
+  const whole = 10_000n + BigInt(taxRateBasisPoints);
+  const rounded = Number((2n * amount * BigInt(taxRateBasisPoints) + whole) / (2n * whole));
+  const taxMinor = price.amountMinor < 0 && rounded !== 0 ? -rounded : rounded;
+  return { taxExcludedMinor: price.amountMinor - taxMinor, taxMinor, taxIncludedMinor: price.amountMinor };
 }

@@ -3,9 +3,11 @@ import { freezeClock, thawClock } from './clock/commands.ts';
 import type { AnyDefinition } from './core/command.ts';
 import { registerCustomer } from './customer/commands.ts';
 import { createAccessToken, revokeAccessToken } from './identity/access-token.ts';
+import { moveOffering } from './catalogue/commands.ts';
 import { loadEsims, loadNumbers } from './inventory/commands.ts';
 import { placeOrder, topUp } from './order/commands.ts';
-import { resourceCommandsFor } from './resources.ts';
+import { activationCommandsFor, resourceCommandsFor } from './resources.ts';
+import { moveTicket, noteTicket, openTicketCommand } from './ticket/commands.ts';
 import { reportUsage } from './usage/commands.ts';
 
 const byPeople: readonly AnyDefinition[] = [
@@ -16,6 +18,10 @@ const byPeople: readonly AnyDefinition[] = [
   reportUsage,
   loadNumbers,
   loadEsims,
+  moveOffering,
+  openTicketCommand,
+  noteTicket,
+  moveTicket,
   freezeClock,
   thawClock,
   createAccessToken,
@@ -25,5 +31,5 @@ const byPeople: readonly AnyDefinition[] = [
 /** Every command of the house: those with a flat input that people type, and those that take a body of the standard. */
 export const commands: readonly AnyDefinition[] = [
   ...byPeople,
-  ...Object.values(resourceCommandsFor).flatMap((one) => [one.create, one.patch, one.remove].filter((command) => command !== undefined)),
+  ...[...Object.values(resourceCommandsFor), activationCommandsFor.service ?? {}].flatMap((one) => [one.create, one.patch, one.remove].filter((command) => command !== undefined)),
 ];

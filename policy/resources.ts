@@ -6,12 +6,17 @@ import {
   productOfferingPriceCommands,
   productSpecificationCommands,
 } from './catalogue/commands.ts';
+import { exportJobCommands, importJobCommands } from './catalogue/jobs.ts';
 import type { AnyDefinition } from './core/command.ts';
 import { customerCommands } from './customer/commands.ts';
 import { interactionCommands } from './interaction/commands.ts';
 import { productOrderCommands } from './order/commands.ts';
 import { paymentCommands } from './payment/commands.ts';
+import { serviceActivationCommands, serviceInventoryCommands } from './service/commands.ts';
+import { cancelServiceOrderCommands, serviceOrderCommands } from './service-order/commands.ts';
+import { ticketCommands } from './ticket/commands.ts';
 import { usageCommands } from './usage/commands.ts';
+import { usageSpecificationCommands } from './usage-specification/commands.ts';
 
 export interface WireCommands {
   readonly create?: AnyDefinition;
@@ -21,9 +26,12 @@ export interface WireCommands {
 
 /** What a TMF client may do to each resource. What is not here is not offered. */
 export const resourceCommandsFor: Readonly<Record<string, WireCommands>> = {
+  cancelServiceOrder: cancelServiceOrderCommands,
   catalog: catalogCommands,
   category: categoryCommands,
   customer: customerCommands,
+  exportJob: exportJobCommands,
+  importJob: importJobCommands,
   partyInteraction: interactionCommands,
   payment: paymentCommands,
   paymentMethod: paymentMethodCommands,
@@ -31,5 +39,12 @@ export const resourceCommandsFor: Readonly<Record<string, WireCommands>> = {
   productOfferingPrice: productOfferingPriceCommands,
   productOrder: productOrderCommands,
   productSpecification: productSpecificationCommands,
+  service: serviceInventoryCommands,
+  serviceOrder: serviceOrderCommands,
+  troubleTicket: ticketCommands,
   usage: usageCommands,
+  usageSpecification: usageSpecificationCommands,
 };
+
+/** TMF640 offers the services of TMF638 as something to activate: the same resource, with a monitor for each task. */
+export const activationCommandsFor: Readonly<Record<string, WireCommands>> = { ...resourceCommandsFor, service: serviceActivationCommands };

@@ -52,18 +52,40 @@ export const listOfferings = query({
   view: 'price-list',
   run: async (database, { kind, all }) => {
     const settings = await readSettings(database);
-    const answer = await database.query<{ view: unknown }>(`SELECT json_build_object(${readAtSql}, 'rows', ${arraySql(`
+    const answer = await database.query<{ view: unknown }>(
+      `SELECT json_build_object(${readAtSql}, 'rows', ${arraySql(`
       SELECT json_build_object('state', o."state", 'document', o."document", 'prices', ${arraySql(`SELECT p."document" AS item FROM "product_offering_price" p
         WHERE p."id" IN (SELECT jsonb_path_query(o."document", '$.productOfferingPrice[*].id') #>> '{}') ORDER BY p."id"`)}) AS item
-      FROM "product_offering" o ORDER BY o."code" NULLS LAST, o."id"`)}) AS view`);
+      FROM "product_offering" o ORDER BY o."code" NULLS LAST, o."id"`)}) AS view`,
+    );
     const { rows, ...read } = rowsShape.parse(answer.rows[0]?.view);
     const now = new Date(read.now);
     const items = rows.map(({ state, document, prices }) => {
-      const terms = offeringTerms(document, prices.filter((price) => isWithin(price.validFor, now)), settings);
+      const terms = offeringTerms(
+        document,
+        prices.filter((price) => isWithin(price.validFor, now)),
+        settings,
+      );
       const text = (name: string) => (typeof document[name] === 'string' ? document[name] : null);
-      const about = { id: text('id') ?? '', code: text('code'), name: text('name') ?? '', description: text('description'), state };
+      const about = {
+        id: text('id') ?? '',
+        code: text('code'),
+        name: text('name') ?? '',
+        description: text('description'),
+        state,
+      };
       if ('fault' in terms) {
-        return { ...about, kind: null, isOnSale: false, price: null, isMonthly: false, taxPercent: null, allowances: [], validityHours: null, fault: terms.fault };
+        return {
+          ...about,
+          kind: null,
+          isOnSale: false,
+          price: null,
+          isMonthly: false,
+          taxPercent: null,
+          allowances: [],
+          validityHours: null,
+          fault: terms.fault,
+        };
       }
       const { amountMinor, currency } = terms;
       return {
@@ -78,7 +100,8 @@ export const listOfferings = query({
         fault: null,
       };
     });
-    const order = (item: { kind: string | null }) => (item.kind === null ? offeringKinds.length : offeringKinds.findIndex((one) => one === item.kind));
+    const order = (item: { kind: (typeof offeringKinds)[number] | null }) =>
+      item.kind === null ? offeringKinds.length : offeringKinds.indexOf(item.kind);
     return priceList.parse(
       withTexts({
         ...read,

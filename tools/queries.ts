@@ -1,6 +1,6 @@
 import type { AnyDefinition } from '../policy/core/command.ts';
-import type { AnyQuery } from '../read/views/query.ts';
 import { queries as views } from '../read/views/queries.ts';
+import type { AnyQuery } from '../read/views/query.ts';
 import { listOfferings } from './offering-list.ts';
 import { listRules } from './rules.ts';
 

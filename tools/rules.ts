@@ -38,7 +38,9 @@ export function listRules(commands: readonly AnyDefinition[]): AnyQuery {
     run: async (_database, { search }) => {
       const wanted = search?.toLowerCase() ?? '';
       return {
-        items: items.filter((rule) => [rule.code, rule.sentence, ...rule.commands].some((text) => text.toLowerCase().includes(wanted))),
+        items: items.filter((rule) =>
+          [rule.code, rule.sentence, ...rule.commands].some((text) => text.toLowerCase().includes(wanted)),
+        ),
       };
     },
   });

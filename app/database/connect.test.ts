@@ -63,23 +63,3 @@ describe('the pool', () => {
     expect(await one('SELECT 1 AS value')).toBe(1);
   });
 });
-
-describe('the model client', () => {
-  it('is one client on the same pool, with prepared statements', async () => {
-    const prisma = await database.prisma();
-    expect(await database.prisma()).toBe(prisma);
-    const names = new Set<unknown>();
-    for (let turn = 0; turn < 3; turn++) {
-      await prisma.$transaction(async (transaction) => {
-        names.add((await transaction.$queryRaw<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`)[0]?.pid);
-        const prepared = await transaction.$queryRaw<{ n: number }[]>`
-          SELECT count(*)::int AS n FROM pg_prepared_statements WHERE name LIKE 'prisma%'`;
-        expect(prepared[0]?.n).toBeGreaterThan(0);
-      });
-    }
-    expect(names.size).toBeLessThanOrEqual(3);
-    expect(database.pool.totalCount).toBeLessThanOrEqual(3);
-    const rows = await prisma.$queryRaw<{ at: Date }[]>`SELECT '2026-03-29T02:30:00Z'::timestamptz AS at`;
-    expect(rows[0]?.at).toEqual(new Date('2026-03-29T02:30:00Z'));
-  });
-});

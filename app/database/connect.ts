@@ -1,21 +1,12 @@
 import pg from 'pg';
-import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { Log } from './embedded-postgres.ts';
 import { withSessionOptions } from './roles.ts';
 
 export interface Database {
   /** For everything hot. `int8` columns arrive as numbers, `date` as text, times as Date. */
   pool: pg.Pool;
-  /**
-   * The model client, on the same connections. Loaded at the first call, because it costs about 100 MB that a server
-   * which never asks for it should not pay.
-   */
-  prisma(): Promise<PrismaClient>;
   close(): Promise<void>;
 }
-
-/** After so many different texts Prisma's statements go unprepared: each prepared one stays in both processes' memory. */
-const preparedLimit = 400;
 
 /**
  * Opens the pool of connections to the database. No connection is made before the first query.
@@ -31,7 +22,7 @@ export async function connect(options: {
   const limit = String(options.statementTimeoutMs);
   const pool = new pg.Pool({
     connectionString: withSessionOptions(options.url, {
-      // Prisma's adapter stores a shifted time in any other zone and shows it as if it were right.
+      // In any other zone a time could be stored shifted and read back looking right.
       TimeZone: 'UTC',
       statement_timeout: limit,
       idle_in_transaction_session_timeout: limit,
@@ -46,43 +37,14 @@ export async function connect(options: {
   // An idle connection that breaks is replaced at the next query; unheard, its error would end the process.
   pool.on('error', (error) => options.log(`A connection to the database broke: ${error.message}`));
 
-  let loading: Promise<PrismaClient> | undefined;
-  return {
-    pool,
-    prisma: () => {
-      loading ??= loadPrisma(pool);
-      return loading;
-    },
-    close: async () => {
-      if (loading) await (await loading).$disconnect();
-      await pool.end();
-    },
-  };
-}
-
-async function loadPrisma(pool: pg.Pool): Promise<PrismaClient> {
-  const [{ PrismaPg }, client] = await Promise.all([
-    import('@prisma/adapter-pg'),
-    import('../../generated/prisma/client.ts'),
-  ]);
-  const names = new Map<string, string>();
-  const statementNameGenerator = ({ sql }: { sql: string }): string => {
-    const known = names.get(sql);
-    if (known !== undefined) return known;
-    // An empty name means: plan it for this once.
-    if (names.size >= preparedLimit) return '';
-    const name = `prisma${names.size}`;
-    names.set(sql, name);
-    return name;
-  };
-  return new client.PrismaClient({ adapter: new PrismaPg(pool, { statementNameGenerator }) });
+  return { pool, close: () => pool.end() };
 }
 
 /** Numbers of PostgreSQL's types, from its catalog pg_type. */
 const oid = { int8: 20, date: 1082, timestamp: 1114 };
 
 /**
- * How text from PostgreSQL becomes a value, where the driver's own habit is wrong for us. Prisma has its own parsers.
+ * How text from PostgreSQL becomes a value, where the driver's own habit is wrong for us.
  * @throws RangeError for an int8 beyond 2^53: better no answer than a rounded amount.
  */
 function parserOf(type: number, format?: 'text' | 'binary'): (text: string) => unknown {

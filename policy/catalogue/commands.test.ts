@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../kernel/json.ts';
-import { transaction } from '../core/command.ts';
+import { execute, type Policy, transaction } from '../core/command.ts';
 import type { ResourceCommands } from '../core/resource.ts';
 import { insertRow } from '../core/table.ts';
 import {
@@ -17,6 +17,7 @@ import {
 import {
   catalogCommands,
   categoryCommands,
+  moveOffering,
   productOfferingCommands,
   productOfferingPriceCommands,
   productSpecificationCommands,
@@ -216,6 +217,25 @@ describe('an offering', () => {
     expect(active.document.lifecycleStatus).toBe('Active');
     // Offerings of somebody else are kept as they are.
     await create(test.policy, productOfferingCommands, { name: 'Handset', code: 'HANDSET', lifecycleStatus: 'Active' });
+  });
+
+  it('is moved by a verb that knows it by its code or its id', async () => {
+    const run = (policy: Policy, offering: string, status: string) =>
+      execute(policy, moveOffering, { offering, status }, testOperator);
+    const priced = await create(test.policy, productOfferingPriceCommands, price(10));
+    const made = await create(
+      test.policy,
+      productOfferingCommands,
+      plan({ productOfferingPrice: [{ id: priced.id }] }),
+    );
+    const active = await run(test.policy, String(made.document.code), 'Active');
+    expect(active).toMatchObject({ id: made.id, version: 2n, document: { lifecycleStatus: 'Active' } });
+    expect(await run(test.policy, made.id, 'Active')).toMatchObject({ version: 2n });
+    await run(test.policy, made.id, 'Retired');
+    await expectRule(test, 'product_offering.legal_transition', 409, (policy) => run(policy, made.id, 'Active'));
+    const unpriced = await create(test.policy, productOfferingCommands, plan());
+    await expectRule(test, 'product_offering.on_sale_needs_terms', 422, (policy) => run(policy, unpriced.id, 'Active'));
+    await expect(run(test.policy, 'PLAN_NONE', 'Active')).rejects.toMatchObject({ status: 404 });
   });
 
   it('is not deleted once an order speaks of it', async () => {

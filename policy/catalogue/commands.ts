@@ -1,8 +1,20 @@
+import { z } from 'zod';
 import type { JsonObject } from '../../kernel/json.ts';
+import { command } from '../core/command.ts';
 import { objects, text } from '../core/party.ts';
-import { type ClientWrites, documentOf, type ResourceCommands, resourceCommands } from '../core/resource.ts';
+import {
+  type ClientWrites,
+  documentOf,
+  legalTransition,
+  lockResource,
+  type ResourceCommands,
+  resourceCommands,
+  type Stored,
+  saveResource,
+} from '../core/resource.ts';
 import { findRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
+import { lifecycleStates } from './machine.ts';
 import { isWithin, offeringCode, offeringTerms } from './offering-terms.ts';
 import {
   catalogResource,
@@ -114,4 +126,37 @@ export const productOfferingPriceCommands: ResourceCommands = resourceCommands(p
   patchRules: [windowInOrder, priceNotNegative],
   removeRules: [priceUnused],
   extraFacts: priceFacts,
+});
+
+const moveInput = z.object({
+  offering: z.string().describe('Its code or its id'),
+  status: z.enum(lifecycleStates).describe('Where it goes in its life'),
+});
+
+export const moveOffering = command<z.infer<typeof moveInput>, OfferingFacts & { stored: Stored }, Stored>({
+  name: 'product_offering.move',
+  summary: 'Move an offering along its life: put it on sale, retire it',
+  input: moveInput,
+  audience: ['operator', 'integrator'],
+  effect: 'write',
+  positional: ['offering', 'status'],
+  examples: ['bss product_offering move PLAN_S Retired'],
+  rules: [legalTransition(productOfferingResource), onSaleNeedsTerms],
+  async facts(tx, input) {
+    const named = (await findRow(tx, 'productOffering', { code: input.offering }))?.id ?? input.offering;
+    const stored = await lockResource(tx, productOfferingResource, named);
+    const document: JsonObject = { ...stored.document, lifecycleStatus: input.status };
+    return {
+      ...stored,
+      document,
+      before: stored.document,
+      stored,
+      ...(await offeringFacts(tx, document, stored.document)),
+    };
+  },
+  apply(tx, facts) {
+    if (facts.document.lifecycleStatus === facts.stored.document.lifecycleStatus) return Promise.resolve(facts.stored);
+    const document = { ...facts.document, lastUpdate: tx.now.toISOString() };
+    return saveResource(tx, productOfferingResource, facts.stored, document);
+  },
 });

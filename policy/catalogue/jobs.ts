@@ -191,7 +191,7 @@ async function runJob<T extends 'exportJob' | 'importJob'>(
 ): Promise<void> {
   const { flow, subject } = context.step;
   const job = await begin(context, definition);
-  if (!job || job.status !== 'Running') {
+  if (job?.status !== 'Running') {
     await context.finish(`${flow}.end`, async () => undefined);
     return;
   }
@@ -283,9 +283,11 @@ function importStep({ files, publicUrl }: JobSurroundings): StepDefinition {
         const form = formOf(job);
         const path = text(job.path);
         if (path === undefined) throw new JobFault('An import needs the path of its file.');
-        const own = (await files.read(path)).replaceAll(`"${publicUrl}/tmf-api/`, `${ownLink}tmf-api/`);
-        const rows: unknown =
-          form === 'csv' ? fromCsv(own.replaceAll(`""${publicUrl}/tmf-api/`, `"${ownLink}tmf-api/`)) : JSON.parse(own);
+        const content = await files.read(path);
+        const read: unknown = form === 'csv' ? fromCsv(content) : JSON.parse(content);
+        // Links of this installation are ours again, whatever address it has tomorrow.
+        const linked = JSON.stringify(read).replaceAll(`"${publicUrl}/tmf-api/`, `${ownLink}tmf-api/`);
+        const rows: unknown = JSON.parse(linked);
         if (!Array.isArray(rows) || !rows.every(isJsonObject))
           throw new JobFault('The file is not a list of resources.');
         if (rows.length > rowsMax) throw new JobFault(`A file holds at most ${rowsMax} entries.`);

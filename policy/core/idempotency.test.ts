@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Refusal } from '../../kernel/error.ts';
 import { catalogCommands } from '../catalogue/commands.ts';
 import { run, transaction } from './command.ts';
 import {
@@ -108,9 +107,4 @@ test('after a day a key is new again, and is forgotten', async () => {
   await finish(given.policy, call('young'), answer);
   expect(await run(given.policy, forgetIdempotency, {}, testOperator)).toEqual({ forgotten: 1 });
   expect(await keptAnswer(given.policy, call('young'))).toEqual(answer);
-});
-
-test('a refusal is a refusal of the caller, not of storing', async () => {
-  const refused = keptAnswer(given.policy, call('reused', 'other'));
-  await expect(refused).rejects.toBeInstanceOf(Refusal);
 });

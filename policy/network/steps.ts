@@ -2,11 +2,10 @@ import type { DesiredLine, NetworkAnswer } from '../../adapters/network.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { schedule, type StepDefinition, TryLater } from '../core/flow.ts';
 import { text } from '../core/party.ts';
-import { lockResource, type ResourceDefinition, saveResource } from '../core/resource.ts';
+import { lockResource, saveResource } from '../core/resource.ts';
+import { monitorResource } from '../service/resource.ts';
 import { getRow, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
-
-export const monitorResource: ResourceDefinition<'monitor'> = { resource: 'monitor', api: 'TMF640', table: 'monitor', prefix: 'mon' };
 
 /**
  * How often a task that an order waits for is tried before the order gives up. Everything else that the network must
@@ -70,7 +69,7 @@ async function closeMonitor(tx: Tx, monitorId: string, refusal: string | undefin
     monitor,
     {
       ...monitor.document,
-      state: refusal === undefined ? 'Completed' : 'Failed',
+      state: refusal === undefined ? 'Completed' : 'InError',
       response: {
         statusCode: refusal === undefined ? '200' : '422',
         body: JSON.stringify(refusal === undefined ? monitor.row.desired : { message: refusal }),

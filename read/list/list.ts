@@ -48,6 +48,12 @@ export interface ListResult {
 const statementTimeoutMsDefault = 2000;
 
 /**
+ * With the usual 4 MB, the index's answer of 200,000 rows becomes lossy and five times as many rows are looked at: 1.3 s
+ * instead of 0.8 s in a million. Compiling a plan to machine code takes longer than a list may.
+ */
+const sessionSettings = "SET LOCAL work_mem = '16MB'; SET LOCAL jit = off";
+
+/**
  * Where an index can find the matches, as many of them are looked up first and put in order by themselves, whatever the
  * planner believes: it has no statistics on the inside of a document, and would read a whole table in the order of ids to
  * find fifty rows. Above that number, reading in order soon fills the page. Measured on a million rows: 5,000 matches
@@ -216,7 +222,7 @@ async function inTransaction<T>(pool: Pool, timeoutMs: number, work: (client: Po
   const client = await pool.connect();
   let broken = false;
   try {
-    await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}`);
+    await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}; ${sessionSettings}`);
     const result = await work(client);
     await client.query('COMMIT');
     return result;

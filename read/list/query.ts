@@ -210,11 +210,14 @@ function parseSort(items: readonly string[], limits: QueryLimits): SortKey[] {
   if (items.length > limits.sortKeysMax) {
     throw new InvalidQuery('sort', `A list is sorted by at most ${limits.sortKeysMax} attributes.`, 'Name fewer.');
   }
-  return items.map((item) => {
+  const keys = new Map<string, SortKey>();
+  for (const item of items) {
     // An unencoded + arrives as a space.
     const [, sign, name = ''] = /^\s*([+-]?)\s*(.*?)\s*$/s.exec(item) ?? [];
-    return { path: splitPath('sort', name, limits), descending: sign === '-' };
-  });
+    // The second time an attribute decides nothing more.
+    if (!keys.has(name)) keys.set(name, { path: splitPath('sort', name, limits), descending: sign === '-' });
+  }
+  return [...keys.values()];
 }
 
 function parseFields(items: readonly string[], limits: QueryLimits): string[][] | undefined {

@@ -26,13 +26,15 @@ export function compileSort(sort: readonly SortKey[], columns: Columns, bind: Bi
     const name = path.join('.');
     // Nothing can come after the id; following the last key lets one index serve both, whichever way it is read.
     idDirection = direction;
-    if (name === 'id' || name === 'href') break;
     const column = columnOf(name, columns);
+    if (name === 'href' || column?.column === 'id') break;
     const keys = column === undefined ? [`kind${index}`, `number${index}`, `text${index}`] : [quoteName(column.column)];
     if (column === undefined) {
       const members = path.map((member) => ({ kind: 'member' as const, name: member }));
       ordering.joins.push(keysOfDocument(index, bind(pathText('$', [...members, { kind: 'elements' }]))));
     }
+    // The same column by another name decides nothing more.
+    if (ordering.keys.some((key) => keys.includes(key))) continue;
     ordering.keys.push(...keys);
     ordering.orderBy.push(...keys.map((key) => `${key} ${direction}`));
   }

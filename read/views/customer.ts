@@ -55,12 +55,32 @@ export const customerShape = z.object({
   cards: z.array(cardShape),
   lines: z.array(lineShape),
   orders: z.array(
-    z.object({ id: z.string(), state: z.string().nullable(), orderedAt: instant, offerings: z.array(z.string()), total: moneyShape.nullable() }),
+    z.object({
+      id: z.string(),
+      state: z.string().nullable(),
+      orderedAt: instant,
+      offerings: z.array(z.string()),
+      total: moneyShape.nullable(),
+    }),
   ),
   tickets: z.array(
-    z.object({ id: z.string(), state: z.string().nullable(), name: z.string(), severity: z.string().nullable(), openedAt: instant }),
+    z.object({
+      id: z.string(),
+      state: z.string().nullable(),
+      name: z.string(),
+      severity: z.string().nullable(),
+      openedAt: instant,
+    }),
   ),
-  bills: z.array(z.object({ id: z.string(), billNo: z.string().nullable(), state: z.string().nullable(), billedAt: instant, amount: moneyShape.nullable() })),
+  bills: z.array(
+    z.object({
+      id: z.string(),
+      billNo: z.string().nullable(),
+      state: z.string().nullable(),
+      billedAt: instant,
+      amount: moneyShape.nullable(),
+    }),
+  ),
 });
 export type CustomerView = z.infer<typeof customerShape>;
 

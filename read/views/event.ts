@@ -39,7 +39,11 @@ const eventSql = `json_build_object('position', e."position", 'id', e."id", 'typ
 
 // ---- a list ----
 
-const eventList = z.object({ ...readAt, items: z.array(eventShape), next: z.number().int().nullable().describe('Give it as `before` for older ones') });
+const eventList = z.object({
+  ...readAt,
+  items: z.array(eventShape),
+  next: z.number().int().nullable().describe('Give it as `before` for older ones'),
+});
 export type EventList = z.infer<typeof eventList>;
 
 export const listEvents = query({
@@ -92,7 +96,16 @@ const traceShape = z.object({
   total: z.number().int().describe('How many events there are; the list may show fewer'),
   events: z.array(eventShape).describe('Oldest first'),
   open: z
-    .array(z.object({ flow: z.string(), step: z.string(), subject: z.string(), dueAt: instant, attempts: z.number().int(), lastError: z.string().nullable() }))
+    .array(
+      z.object({
+        flow: z.string(),
+        step: z.string(),
+        subject: z.string(),
+        dueAt: instant,
+        attempts: z.number().int(),
+        lastError: z.string().nullable(),
+      }),
+    )
     .describe('Steps that are not over'),
 });
 export type TraceView = z.infer<typeof traceShape>;
@@ -116,7 +129,11 @@ const rootSql = `SELECT json_build_object('order', f."order", 'line', f."line", 
   UNION ALL SELECT NULL, "subscription_id", NULL FROM "esim_profile" WHERE "id" = $1
   UNION ALL SELECT NULL, NULL, "id" FROM "customer" WHERE "id" = $1) f LIMIT 1`;
 
-const rootShape = z.object({ order: z.string().nullable(), line: z.string().nullable(), customer: z.string().nullable() });
+const rootShape = z.object({
+  order: z.string().nullable(),
+  line: z.string().nullable(),
+  customer: z.string().nullable(),
+});
 
 /**
  * What belongs to an order. Its own resources with all that happened to them; those that outlive it (line, services,
@@ -155,7 +172,9 @@ const ofLine = `items AS (SELECT * FROM "order_item" WHERE "subscription_id" = $
     UNION SELECT 'customerBill', b."id", true FROM "customer_bill" b JOIN pays p ON p."id" = b."payment_id"
     UNION SELECT 'service', "id", true FROM services
     UNION SELECT 'monitor', m."id", true FROM "monitor" m JOIN services v ON v."id" = m."service_id"
-    UNION SELECT 'bucket', "id", true FROM "bucket" WHERE "subscription_id" = $1),
+    UNION SELECT 'bucket', "id", true FROM "bucket" WHERE "subscription_id" = $1
+    UNION SELECT 'number', "msisdn", false FROM items WHERE "msisdn" IS NOT NULL
+    UNION SELECT 'esim', "esim_id", false FROM items WHERE "esim_id" IS NOT NULL),
   subjects AS (SELECT "id" FROM items UNION SELECT "id" FROM services UNION SELECT $1)`;
 
 const tellSql = (parts: string) => `WITH ${parts},

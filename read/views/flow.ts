@@ -7,18 +7,23 @@ const conditions = ['running', 'retrying', 'due', 'waiting', 'done', 'cancelled'
 const flowList = z.object({
   ...readAt,
   total: z.number().int().describe('How many there are; the list may show fewer'),
-  items: z.array(z.object({
-    id: z.string(),
-    flow: z.string(),
-    subject: z.string(),
-    step: z.string(),
-    condition: z.enum(conditions),
-    dueAt: instant,
-    attempts: z.number().int(),
-    nextTrySeconds: z.number().nullable().describe('Machine seconds until it is tried again; null when it need not wait'),
-    lastError: z.string().nullable(),
-    startedBy: z.string().nullable(),
-  })),
+  items: z.array(
+    z.object({
+      id: z.string(),
+      flow: z.string(),
+      subject: z.string(),
+      step: z.string(),
+      condition: z.enum(conditions),
+      dueAt: instant,
+      attempts: z.number().int(),
+      nextTrySeconds: z
+        .number()
+        .nullable()
+        .describe('Machine seconds until it is tried again; null when it need not wait'),
+      lastError: z.string().nullable(),
+      startedBy: z.string().nullable(),
+    }),
+  ),
 });
 export type FlowList = z.infer<typeof flowList>;
 

@@ -10,7 +10,12 @@ const healthFacts = z.object({
   ...readAt,
   clock: z.enum(['wall', 'frozen']),
   customers: z.number().int(),
-  lines: z.object({ pending: z.number().int(), active: z.number().int(), blocked: z.number().int(), terminated: z.number().int() }),
+  lines: z.object({
+    pending: z.number().int(),
+    active: z.number().int(),
+    blocked: z.number().int(),
+    terminated: z.number().int(),
+  }),
   orders: z.object({ open: z.number().int(), failedLastDay: z.number().int() }),
   steps: z.object({
     due: z.number().int(),
@@ -33,16 +38,32 @@ export function alarmsOf(facts: z.infer<typeof healthFacts>): z.infer<typeof ala
   const { steps, network, stock } = facts;
   const alarms: (z.infer<typeof alarm> | undefined)[] = [
     stock.numbers < stockLow
-      ? { code: 'number.stock_low', sentence: `Only ${stock.numbers} numbers are left to sell.`, command: 'bss number load <first> <count>' }
+      ? {
+          code: 'number.stock_low',
+          sentence: `Only ${stock.numbers} numbers are left to sell.`,
+          command: 'bss number load <first> <count>',
+        }
       : undefined,
     stock.esims < stockLow
-      ? { code: 'esim.stock_low', sentence: `Only ${stock.esims} eSIM profiles are left to sell.`, command: 'bss esim load --profiles @batch.json' }
+      ? {
+          code: 'esim.stock_low',
+          sentence: `Only ${stock.esims} eSIM profiles are left to sell.`,
+          command: 'bss esim load --profiles @batch.json',
+        }
       : undefined,
     steps.oldestDueSeconds > stepLagSecondsMax
-      ? { code: 'flow.late', sentence: `Work has waited ${steps.oldestDueSeconds} s: no worker takes it.`, command: 'bss flow list --condition due' }
+      ? {
+          code: 'flow.late',
+          sentence: `Work has waited ${steps.oldestDueSeconds} s: no worker takes it.`,
+          command: 'bss flow list --condition due',
+        }
       : undefined,
     steps.retrying > 0
-      ? { code: 'flow.retrying', sentence: `${steps.retrying} steps failed and are tried again.`, command: 'bss flow list --condition retrying' }
+      ? {
+          code: 'flow.retrying',
+          sentence: `${steps.retrying} steps failed and are tried again.`,
+          command: 'bss flow list --condition retrying',
+        }
       : undefined,
     network.oldestSeconds > networkLagSecondsMax
       ? {

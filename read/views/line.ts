@@ -35,7 +35,8 @@ const live = `b."state" = 'active' AND b."valid_from" <= business_now() AND (b."
 
 /** The fields of `lineShape`, from a row of subscription named by `s`. */
 export function lineFieldsSql(s: string): string {
-  const unlimited = (column: string) => `CASE WHEN bool_or(b."granted" IS NULL) THEN NULL ELSE sum(b."${column}")::bigint END`;
+  const unlimited = (column: string) =>
+    `CASE WHEN bool_or(b."granted" IS NULL) THEN NULL ELSE sum(b."${column}")::bigint END`;
   const balances = arraySql(`SELECT json_build_object(
       'kind', b."kind", 'isUnlimited', bool_or(b."granted" IS NULL),
       'granted', ${quantitySql('b."kind"', unlimited('granted'))},

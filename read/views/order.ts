@@ -3,7 +3,15 @@ import { ownerOf, query, readList, readOne } from './query.ts';
 import { arraySql, instant, listShape, moneyShape, moneySql, page, personShape, readAt, readAtSql } from './shapes.ts';
 
 /** The stages from click to coverage. An add-on to a live line skips those that make a line. */
-export const orderStages = ['acknowledged', 'authorised', 'reserved', 'provisioned', 'captured', 'enabled', 'completed'] as const;
+export const orderStages = [
+  'acknowledged',
+  'authorised',
+  'reserved',
+  'provisioned',
+  'captured',
+  'enabled',
+  'completed',
+] as const;
 export type OrderStage = (typeof orderStages)[number];
 
 const stageShape = z.object({
@@ -23,7 +31,13 @@ const itemShape = z.object({
   subscriptionId: z.string().nullable(),
   msisdn: z.string().nullable(),
   payment: z
-    .object({ id: z.string(), state: z.string().nullable(), amount: moneyShape.nullable(), refunded: moneyShape.nullable(), reason: z.string().nullable() })
+    .object({
+      id: z.string(),
+      state: z.string().nullable(),
+      amount: moneyShape.nullable(),
+      refunded: moneyShape.nullable(),
+      reason: z.string().nullable(),
+    })
     .nullable(),
   serviceOrder: z.object({ id: z.string(), state: z.string().nullable() }).nullable(),
   stages: z.array(stageShape),
@@ -83,11 +97,14 @@ export function stagesOf(item: z.infer<typeof itemRow>): z.infer<typeof stageSha
     if (at !== null) return { name, state: 'done', at, reason: null };
     if (item.state === 'completed') return { name, state: 'done', at: null, reason: null };
     if (name !== standsAt) return { name, state: isOver ? 'skipped' : 'waiting', at: null, reason: null };
-    return isOver ? { name, state: 'failed', at: null, reason: item.failure } : { name, state: 'running', at: null, reason: item.trouble };
+    return isOver
+      ? { name, state: 'failed', at: null, reason: item.failure }
+      : { name, state: 'running', at: null, reason: item.trouble };
   });
 }
 
-const itemsSql = arraySql(`SELECT json_build_object('id', i."id", 'itemId', i."item_id", 'action', i."action", 'state', i."state",
+const itemsSql =
+  arraySql(`SELECT json_build_object('id', i."id", 'itemId', i."item_id", 'action', i."action", 'state', i."state",
     'offering', json_build_object('code', coalesce(i."terms" ->> 'code', i."offering_id", ''), 'name', coalesce(i."terms" ->> 'name', i."offering_id", '')),
     'price', ${moneySql('i."amount_minor"', 'i."currency"')}, 'subscriptionId', i."subscription_id", 'msisdn', i."msisdn",
     'payment', CASE WHEN p."id" IS NULL THEN NULL ELSE json_build_object('id', p."id", 'state', p."state", 'amount', ${moneySql('p."amount_minor"', 'p."currency"')},
@@ -167,7 +184,19 @@ export const listOrders = query({
   input: z.strictObject({
     customerId: z.string().optional().describe('Orders of this customer only'),
     state: z
-      .enum(['acknowledged', 'rejected', 'pending', 'held', 'inProgress', 'cancelled', 'completed', 'failed', 'partial', 'assessingCancellation', 'pendingCancellation'])
+      .enum([
+        'acknowledged',
+        'rejected',
+        'pending',
+        'held',
+        'inProgress',
+        'cancelled',
+        'completed',
+        'failed',
+        'partial',
+        'assessingCancellation',
+        'pendingCancellation',
+      ])
       .optional()
       .describe('Orders in this state only'),
     ...page,

@@ -1,7 +1,12 @@
 /** Kinds of quota, in the order in which people read them. Base units: bytes, seconds, messages. */
 export const quotaKinds = ['data', 'voice', 'sms', 'roaming_data'] as const;
 
-const kindNames: Readonly<Record<string, string>> = { data: 'Data', voice: 'Voice', sms: 'SMS', roaming_data: 'Roaming data' };
+const kindNames: Readonly<Record<string, string>> = {
+  data: 'Data',
+  voice: 'Voice',
+  sms: 'SMS',
+  roaming_data: 'Roaming data',
+};
 
 export function kindName(kind: string): string {
   return kindNames[kind] ?? kind;

@@ -48,11 +48,16 @@ export function arraySql(subquery: string): string {
 export function withTexts(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withTexts);
   if (typeof value !== 'object' || value === null) return value;
-  const part: Record<string, unknown> = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, withTexts(inner)]));
+  const part: Record<string, unknown> = Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, withTexts(inner)]),
+  );
   const { amountMinor, currency, kind, amount } = part;
   const size = Object.keys(part).length;
   if (size === 2 && typeof amountMinor === 'number' && typeof currency === 'string') {
-    return { ...part, text: isCurrency(currency) ? formatMoney({ amountMinor, currency }) : `${currency} ${amountMinor}` };
+    return {
+      ...part,
+      text: isCurrency(currency) ? formatMoney({ amountMinor, currency }) : `${currency} ${amountMinor}`,
+    };
   }
   if (size === 2 && typeof kind === 'string' && (typeof amount === 'number' || amount === null)) {
     return { ...part, text: formatQuantity(kind, amount) };

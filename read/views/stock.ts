@@ -26,8 +26,15 @@ export const listNumbers = query({
   summary: 'Show the stock of numbers, and find some of them',
   audience: ['operator'],
   input: z.strictObject({
-    state: z.enum(['available', 'reserved', 'assigned', 'quarantined', 'ported out']).optional().describe('Numbers in this state'),
-    prefix: z.string().regex(/^\d{1,15}$/).optional().describe('Numbers that begin with these digits'),
+    state: z
+      .enum(['available', 'reserved', 'assigned', 'quarantined', 'ported out'])
+      .optional()
+      .describe('Numbers in this state'),
+    prefix: z
+      .string()
+      .regex(/^\d{1,15}$/)
+      .optional()
+      .describe('Numbers that begin with these digits'),
     limit: page.limit,
   }),
   output: numberStock,

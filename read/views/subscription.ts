@@ -1,7 +1,17 @@
 import { z } from 'zod';
 import { lineFieldsSql, lineShape } from './line.ts';
 import { ownerOf, query, readList, readOne } from './query.ts';
-import { arraySql, instant, listShape, page, personShape, quantityShape, quantitySql, readAt, readAtSql } from './shapes.ts';
+import {
+  arraySql,
+  instant,
+  listShape,
+  page,
+  personShape,
+  quantityShape,
+  quantitySql,
+  readAt,
+  readAtSql,
+} from './shapes.ts';
 
 export const cardShape = z.object({
   id: z.string(),

@@ -10,7 +10,9 @@ export const usageShape = z.object({
   customerId: z.string(),
   msisdn: z.string().nullable(),
   totals: z.array(quantityShape).describe('What was charged in these days, by kind'),
-  days: z.array(z.object({ day: z.string(), charged: z.array(quantityShape) })).describe('Local days, oldest first; a day without usage is empty'),
+  days: z
+    .array(z.object({ day: z.string(), charged: z.array(quantityShape) }))
+    .describe('Local days, oldest first; a day without usage is empty'),
   items: z.array(
     z.object({
       id: z.string(),
@@ -26,7 +28,8 @@ export const usageShape = z.object({
 });
 export type UsageView = z.infer<typeof usageShape>;
 
-const quantity = (column: string) => `CASE WHEN u."kind" IS NULL OR u."${column}" IS NULL THEN NULL ELSE ${quantitySql('u."kind"', `u."${column}"`)} END`;
+const quantity = (column: string) =>
+  `CASE WHEN u."kind" IS NULL OR u."${column}" IS NULL THEN NULL ELSE ${quantitySql('u."kind"', `u."${column}"`)} END`;
 
 const local = (instantSql: string) => `(${instantSql} AT TIME ZONE ${timeZoneSql})::date`;
 

@@ -32,7 +32,9 @@ function flagsOf(verb: Verb): string[] {
 
 function bash(verbs: readonly Verb[]): string {
   const nouns = nounsOf(verbs);
-  const verbCases = [...nouns].map(([noun, own]) => `    ${noun}) words="${own.map((verb) => verb.verb).join(' ')}" ;;`);
+  const verbCases = [...nouns].map(
+    ([noun, own]) => `    ${noun}) words="${own.map((verb) => verb.verb).join(' ')}" ;;`,
+  );
   const flagCases = verbs.map((verb) => `    "${verb.noun} ${verb.verb}") words="${flagsOf(verb).join(' ')}" ;;`);
   return `# bss completion. Add to your shell: eval "$(bss completion bash)"
 _bss() {

@@ -39,7 +39,8 @@ function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined;
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return undefined;
     throw error;
   }
 }
@@ -56,13 +57,18 @@ export function connectionOf(
 ): Connection | undefined {
   const url = given.server ?? nonEmpty(env.AIRTIME_URL);
   const token = given.token ?? nonEmpty(env.AIRTIME_TOKEN);
-  if (url !== undefined && token !== undefined) return { url: withoutSlash(url), token, from: 'options or environment' };
+  if (url !== undefined && token !== undefined)
+    return { url: withoutSlash(url), token, from: 'options or environment' };
   const file = findConnectionFile(folder);
   if (url === undefined) {
     return file && { url: withoutSlash(file.url), token: token ?? file.token, from: file.path };
   }
   const isSameServer = file !== undefined && withoutSlash(file.url) === withoutSlash(url);
-  return { url: withoutSlash(url), token: token ?? (isSameServer ? file.token : undefined), from: 'options or environment' };
+  return {
+    url: withoutSlash(url),
+    token: token ?? (isSameServer ? file.token : undefined),
+    from: 'options or environment',
+  };
 }
 
 function nonEmpty(text: string | undefined): string | undefined {
@@ -125,7 +131,12 @@ async function attempt(url: string, request: RequestInit, send: typeof fetch): P
     return { outcome: 'refused', status: response.status, error };
   }
   if (!isJsonObject(body) || !Object.hasOwn(body, 'result')) {
-    return { outcome: 'unreachable', message: 'what answers there is not Airtime', isRefusedConnection: false, isLost: false };
+    return {
+      outcome: 'unreachable',
+      message: 'what answers there is not Airtime',
+      isRefusedConnection: false,
+      isLost: false,
+    };
   }
   return { outcome: 'done', result: body.result };
 }
@@ -146,8 +157,10 @@ function whyUnreachable(error: unknown): { message: string; isRefusedConnection:
     if (one instanceof AggregateError) causes.push(...one.errors);
   }
   const codes = causes.flatMap((one) => (one instanceof Error && 'code' in one ? [String(one.code)] : []));
-  if (codes.includes('ECONNREFUSED')) return { message: 'nothing listens there', isRefusedConnection: true, isLost: false };
-  if (codes.includes('ENOTFOUND')) return { message: 'there is no such host', isRefusedConnection: false, isLost: false };
+  if (codes.includes('ECONNREFUSED'))
+    return { message: 'nothing listens there', isRefusedConnection: true, isLost: false };
+  if (codes.includes('ENOTFOUND'))
+    return { message: 'there is no such host', isRefusedConnection: false, isLost: false };
   if (error instanceof Error && error.name === 'TimeoutError') {
     return { message: `it did not answer within ${answerMsMax / 1000} s`, isRefusedConnection: false, isLost: false };
   }

@@ -48,38 +48,65 @@ async function find(given: { server?: string; token?: string }, terminal: Termin
   }
   const connection = connectionOf(given, terminal.env, terminal.folder);
   if (!connection) {
-    return [...findings, { isGood: false, what: 'No server is known here: there is no .airtime/cli.json', mend: 'make start' }];
+    return [
+      ...findings,
+      { isGood: false, what: 'No server is known here: there is no .airtime/cli.json', mend: 'make start' },
+    ];
   }
   if (connection.token === undefined) {
-    findings.push({ isGood: false, what: `No token for ${connection.url}`, mend: 'set AIRTIME_TOKEN, or give --token' });
+    findings.push({
+      isGood: false,
+      what: `No token for ${connection.url}`,
+      mend: 'set AIRTIME_TOKEN, or give --token',
+    });
   }
   const answer = await callTool(connection, 'health.show', {}, terminal.fetch);
   switch (answer.outcome) {
     case 'unreachable':
       return [
         ...findings,
-        { isGood: false, what: `No server answers at ${connection.url}: ${answer.message}`, mend: answer.isRefusedConnection ? 'make start' : 'check the address' },
+        {
+          isGood: false,
+          what: `No server answers at ${connection.url}: ${answer.message}`,
+          mend: answer.isRefusedConnection ? 'make start' : 'check the address',
+        },
       ];
     case 'refused':
       return [
         ...findings,
         { isGood: true, what: `A server answers at ${connection.url}` },
         answer.status === 401 || answer.status === 403
-          ? { isGood: false, what: 'It does not take this token', mend: 'start the server again, or make a token with bss access-token create' }
-          : { isGood: false, what: `It answers ${answer.status} to a question about its health`, mend: 'look at the log of the server' },
+          ? {
+              isGood: false,
+              what: 'It does not take this token',
+              mend: 'start the server again, or make a token with bss access-token create',
+            }
+          : {
+              isGood: false,
+              what: `It answers ${answer.status} to a question about its health`,
+              mend: 'look at the log of the server',
+            },
       ];
     case 'done':
-      return [...findings, { isGood: true, what: `A server answers at ${connection.url}` }, ...healthFindings(answer.result)];
+      return [
+        ...findings,
+        { isGood: true, what: `A server answers at ${connection.url}` },
+        ...healthFindings(answer.result),
+      ];
   }
 }
 
 function healthFindings(health: unknown): Finding[] {
   const alarms =
-    typeof health === 'object' && health !== null && 'alarms' in health && Array.isArray(health.alarms) ? health.alarms : [];
+    typeof health === 'object' && health !== null && 'alarms' in health && Array.isArray(health.alarms)
+      ? health.alarms
+      : [];
   if (alarms.length === 0) return [{ isGood: true, what: 'It finds nothing wrong with itself' }];
   return alarms.map((alarm: unknown) => {
     const part = (name: 'sentence' | 'command') =>
-      typeof alarm === 'object' && alarm !== null && name in alarm ? String(Object.entries(alarm).find(([key]) => key === name)?.[1]) : '';
+      typeof alarm === 'object' && alarm !== null && name in alarm
+        ? String(Object.entries(alarm).find(([key]) => key === name)?.[1])
+        : '';
     const mend = part('command');
     return { isGood: false, what: part('sentence'), ...(mend === '' ? {} : { mend }) };
   });

@@ -22,7 +22,10 @@ const showVerbs: Readonly<Record<string, string>> = {
 
 /** What mends a broken rule, where looking at the facts does not already say it. */
 const remedies: readonly (readonly [RegExp, string])[] = [
-  [/requires_card_on_file$|card_not_expired$|card\.not_expired$|not_last_of_live_line$/, 'bss card add <customer-id> <token>'],
+  [
+    /requires_card_on_file$|card_not_expired$|card\.not_expired$|not_last_of_live_line$/,
+    'bss card add <customer-id> <token>',
+  ],
   [/offering_(known|sellable|has_terms)$/, 'bss offering list'],
   [/unpaid_needs_period$/, 'bss subscription top-up <subscription-id> VAS_PERIOD'],
   [/wished_number_available$|^number\./, 'bss number list'],
@@ -35,7 +38,9 @@ const remedies: readonly (readonly [RegExp, string])[] = [
 export function refusedFailure(verb: Verb, verbs: readonly Verb[], status: number, error: JsonObject): Failure {
   const reason = text(error.reason);
   const message = text(error.message) ?? reason ?? `The server answered ${status}.`;
-  const facts = isJsonObject(error.facts) ? Object.entries(error.facts).map(([name, value]) => [name, shown(value)] as const) : [];
+  const facts = isJsonObject(error.facts)
+    ? Object.entries(error.facts).map(([name, value]) => [name, shown(value)] as const)
+    : [];
   const faults = Array.isArray(error.fault)
     ? error.fault.filter(isJsonObject).map((fault) => [text(fault.field) ?? 'input', text(fault.rule) ?? ''] as const)
     : [];

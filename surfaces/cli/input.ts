@@ -139,7 +139,8 @@ export function readValue(field: Field, raw: string, readFile: (path: string) =>
       }
       return Number(raw);
     case 'number':
-      if (raw.trim() === '' || !Number.isFinite(Number(raw))) throw new UsageError(`${name}: "${raw}" is not a number.`);
+      if (raw.trim() === '' || !Number.isFinite(Number(raw)))
+        throw new UsageError(`${name}: "${raw}" is not a number.`);
       return Number(raw);
     case 'boolean':
       if (raw !== 'true' && raw !== 'false') throw new UsageError(`${name}: "${raw}" is neither true nor false.`);

@@ -28,7 +28,12 @@ interface OwnOptions {
 const short: Readonly<Record<string, string>> = { trace: 'event.trace', rules: 'rule.list' };
 
 /** Runs one command line, given without the program's own name. */
-export async function run(args: readonly string[], verbs: readonly Verb[], version: string, terminal: Terminal): Promise<ExitCode> {
+export async function run(
+  args: readonly string[],
+  verbs: readonly Verb[],
+  version: string,
+  terminal: Terminal,
+): Promise<ExitCode> {
   let exit: ExitCode = 0;
   const program = makeProgram(verbs, version, terminal, (code) => {
     exit = code;
@@ -50,7 +55,12 @@ export async function run(args: readonly string[], verbs: readonly Verb[], versi
   }
 }
 
-function makeProgram(verbs: readonly Verb[], version: string, terminal: Terminal, done: (code: ExitCode) => void): Command {
+function makeProgram(
+  verbs: readonly Verb[],
+  version: string,
+  terminal: Terminal,
+  done: (code: ExitCode) => void,
+): Command {
   const program = dressed(new Command('bss'), terminal)
     .description('Airtime, the back office of a mobile operator, at the terminal')
     .usage('<noun> <verb> [options]')
@@ -127,7 +137,13 @@ const consequences: Readonly<Record<Verb['effect'], string>> = {
   destructive: 'Something ends for good: it asks before.',
 };
 
-function leaf(verb: Verb, name: string, verbs: readonly Verb[], terminal: Terminal, done: (code: ExitCode) => void): Command {
+function leaf(
+  verb: Verb,
+  name: string,
+  verbs: readonly Verb[],
+  terminal: Terminal,
+  done: (code: ExitCode) => void,
+): Command {
   const fields = fieldsOf(verb);
   const command = dressed(new Command(name), terminal)
     .summary(verb.summary)
@@ -135,7 +151,7 @@ function leaf(verb: Verb, name: string, verbs: readonly Verb[], terminal: Termin
   for (const field of fields.positional) {
     const label = `${kebab(field.flag)}${field.repeated ? '...' : ''}`;
     // Whether it is there is judged with everything else: --input may have given it.
-    command.argument(`[${label}]`, about(field));
+    command.argument(`[${label}]`, about(field, true));
   }
   command.usage(usageOf(fields.positional));
   for (const field of fields.options) for (const option of optionsOf(field)) command.addOption(option);
@@ -150,12 +166,18 @@ function leaf(verb: Verb, name: string, verbs: readonly Verb[], terminal: Termin
 }
 
 function usageOf(positional: readonly Field[]): string {
-  return [...positional.map((field) => `${field.required ? '<' : '['}${field.flag}${field.repeated ? '...' : ''}${field.required ? '>' : ']'}`), '[options]'].join(' ');
+  return [
+    ...positional.map(
+      (field) =>
+        `${field.required ? '<' : '['}${field.flag}${field.repeated ? '...' : ''}${field.required ? '>' : ']'}`,
+    ),
+    '[options]',
+  ].join(' ');
 }
 
-function about(field: Field): string {
+function about(field: Field, isByPlace = false): string {
   const notes = [
-    field.choices.length > 4 ? `one of ${field.choices.join(', ')}` : '',
+    field.choices.length > (isByPlace ? 0 : 4) ? `one of ${field.choices.join(', ')}` : '',
     field.repeated ? 'may be repeated' : '',
     field.required ? 'required' : '',
     field.byDefault === undefined ? '' : `default ${JSON.stringify(field.byDefault)}`,
@@ -168,12 +190,19 @@ function optionsOf(field: Field): Option[] {
     return [new Option(`--${field.flag}`, about(field)), new Option(`--no-${field.flag}`).hideHelp()];
   }
   const option = new Option(`--${field.flag} <${placeholder(field)}>`, about(field));
-  return [field.repeated ? option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]) : option];
+  return [
+    field.repeated
+      ? option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+      : option,
+  ];
 }
 
 function moreHelp(verb: Verb, terminal: Terminal): string {
   const width = terminal.columns();
-  const rules = verb.rules.flatMap(({ code, sentence }) => [`  ${code}`, ...wrap(plainText(sentence), width - 6).map((line) => `      ${line}`)]);
+  const rules = verb.rules.flatMap(({ code, sentence }) => [
+    `  ${code}`,
+    ...wrap(plainText(sentence), width - 6).map((line) => `      ${line}`),
+  ]);
   const examples = verb.examples.map((line) => `  ${line}`);
   return [
     ...(rules.length > 0 ? ['', 'Refused by:', ...rules] : []),
@@ -200,7 +229,11 @@ function readInput(
     const given = byPlace[index];
     if (typeof given === 'string') setAt(input, field.path, readValue(field, given, readFile, true));
     if (Array.isArray(given) && given.length > 0) {
-      setAt(input, field.path, given.map((one) => readValue(field, String(one), readFile, true)));
+      setAt(
+        input,
+        field.path,
+        given.map((one) => readValue(field, String(one), readFile, true)),
+      );
     }
   });
   for (const field of fields.options) {
@@ -209,11 +242,18 @@ function readInput(
     if (given === undefined) continue;
     if (typeof given === 'boolean') setAt(input, field.path, given);
     if (typeof given === 'string') setAt(input, field.path, readValue(field, given, readFile));
-    if (Array.isArray(given)) setAt(input, field.path, given.map((one) => readValue(field, String(one), readFile)));
+    if (Array.isArray(given))
+      setAt(
+        input,
+        field.path,
+        given.map((one) => readValue(field, String(one), readFile)),
+      );
   }
   const lacking = missing([...fields.positional, ...fields.options], input);
   if (lacking) {
-    const name = fields.positional.includes(lacking) ? `<${lacking.flag}>` : `--${lacking.flag} <${placeholder(lacking)}>`;
+    const name = fields.positional.includes(lacking)
+      ? `<${lacking.flag}>`
+      : `--${lacking.flag} <${placeholder(lacking)}>`;
     throw new UsageError(`${name} is missing. See: bss ${verb.noun} ${verb.verb} --help`);
   }
   return input;
@@ -221,11 +261,18 @@ function readInput(
 
 // ---- doing it ----
 
-async function perform(verb: Verb, verbs: readonly Verb[], input: JsonObject, own: OwnOptions, terminal: Terminal): Promise<ExitCode> {
+async function perform(
+  verb: Verb,
+  verbs: readonly Verb[],
+  input: JsonObject,
+  own: OwnOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
   const style: Style = { width: terminal.columns(), color: wantsColor(terminal, own.color !== false) };
   const connection = connectionOf(own, terminal.env, terminal.folder);
   if (!connection) return failed(unknownServer, own, undefined, terminal, style);
-  if (own.watch && verb.effect !== 'read') throw new UsageError(`--watch is for reads; ${verb.noun} ${verb.verb} changes something.`);
+  if (own.watch && verb.effect !== 'read')
+    throw new UsageError(`--watch is for reads; ${verb.noun} ${verb.verb} changes something.`);
   if (!(await isConfirmed(verb, input, own, terminal, style))) return 1;
   const once = async (): Promise<{ code: ExitCode; text: string }> => {
     const answer = await callTool(connection, verb.name, input, terminal.fetch);
@@ -259,12 +306,15 @@ function failed(
   code: ExitCode = 1,
 ): ExitCode {
   const color = style.color && terminal.isErrorTty;
-  terminal.error(own.json ? asJson(error ?? { message: failure.what, next: [...failure.next] }) : drawFailure(failure, { ...style, color }));
+  terminal.error(
+    own.json
+      ? asJson(error ?? { message: failure.what, next: [...failure.next] })
+      : drawFailure(failure, { ...style, color }),
+  );
   return code;
 }
 
 // JSON already escapes most controls; the rest are escaped too, so that a terminal obeys none of them.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped
 const unescaped = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** The same value, whatever reads it: what a terminal would obey is written as an escape. */
@@ -273,14 +323,22 @@ export function asJson(value: unknown): string {
   return `${text.replace(unescaped, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
 }
 
-async function isConfirmed(verb: Verb, input: JsonObject, own: OwnOptions, terminal: Terminal, style: Style): Promise<boolean> {
+async function isConfirmed(
+  verb: Verb,
+  input: JsonObject,
+  own: OwnOptions,
+  terminal: Terminal,
+  style: Style,
+): Promise<boolean> {
   if ((verb.effect !== 'money' && verb.effect !== 'destructive') || own.yes) return true;
   if (!terminal.isInputTty || !terminal.isErrorTty) {
     const what = verb.effect === 'money' ? 'moves money' : 'ends something for good';
     throw new UsageError(`${verb.noun} ${verb.verb} ${what} and nobody can be asked here. Add --yes to mean it.`);
   }
   const paint = paintOf(style.color);
-  const lines = Object.entries(input).map(([name, value]) => `  ${kebab(name)}: ${plainText(typeof value === 'string' ? value : JSON.stringify(value))}\n`);
+  const lines = Object.entries(input).map(
+    ([name, value]) => `  ${kebab(name)}: ${plainText(typeof value === 'string' ? value : JSON.stringify(value))}\n`,
+  );
   const warning = verb.effect === 'money' ? 'This moves money.' : 'This cannot be undone.';
   terminal.error(`${verb.summary}\n${lines.join('')}${paint.warn(warning)}\n`);
   const answer = await terminal.ask('Go on? [y/N] ');
@@ -292,9 +350,14 @@ async function isConfirmed(verb: Verb, input: JsonObject, own: OwnOptions, termi
 const watchSecondsDefault = 2;
 const watchSecondsMin = 0.2;
 
-async function watch(once: () => Promise<{ code: ExitCode; text: string }>, given: boolean | string, terminal: Terminal): Promise<ExitCode> {
+async function watch(
+  once: () => Promise<{ code: ExitCode; text: string }>,
+  given: boolean | string,
+  terminal: Terminal,
+): Promise<ExitCode> {
   const seconds = typeof given === 'string' ? Number(given) : watchSecondsDefault;
-  if (!(seconds >= watchSecondsMin)) throw new UsageError(`--watch: "${given}" is not a number of seconds of at least ${watchSecondsMin}.`);
+  if (!(seconds >= watchSecondsMin))
+    throw new UsageError(`--watch: "${given}" is not a number of seconds of at least ${watchSecondsMin}.`);
   let shown: string | undefined;
   for (;;) {
     const { code, text } = await once();

@@ -1,6 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Request, Response } from 'express';
-import { ulid } from 'ulid';
 import type { Operation } from '../../generated/operations.ts';
 import type { Caller } from '../../kernel/caller.ts';
 import { hasCheckDigit } from '../../kernel/card-number.ts';
@@ -31,7 +31,7 @@ export interface Exchange {
 export function requestIdOf(given: string | string[] | undefined): string {
   return typeof given === 'string' && /^[\w.-]{1,128}$/.test(given) && !looksLikeCard(given)
     ? given
-    : `req_${ulid().toLowerCase()}`;
+    : `req_${randomUUID()}`;
 }
 
 function looksLikeCard(text: string): boolean {

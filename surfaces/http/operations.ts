@@ -135,12 +135,20 @@ function handlerOf(handlers: OperationsParts['handlers'], operation: Operation):
 
 const isApi = (name: string): name is Api => apis.some((one) => one.api === name);
 
-async function validatorsOf(operation: Operation): Promise<{ api: ApiValidators; operation: OperationValidators }> {
-  if (!isApi(operation.api)) throw new Error(`no validators for ${operation.api}`);
-  const api = await loadValidators[operation.api]();
-  const own = api.operations[operation.operationId];
+// An import is looked up anew each time it is asked for, which costs more than judging the request.
+const loaded = new Map<Api, Promise<ApiValidators>>();
+
+async function validatorsOf(operation: Operation): Promise<OperationValidators> {
+  const { api } = operation;
+  if (!isApi(api)) throw new Error(`no validators for ${api}`);
+  let validators = loaded.get(api);
+  if (!validators) {
+    validators = loadValidators[api]();
+    loaded.set(api, validators);
+  }
+  const own = (await validators).operations[operation.operationId];
   if (!own) throw new Error(`no validators for ${nameOf(operation)}`);
-  return { api, operation: own };
+  return own;
 }
 
 /** Judges what HTTP and the contract ask of a request before a handler sees it. */
@@ -150,7 +158,7 @@ async function readRequest(parts: OperationsParts, exchange: Exchange): Promise<
   if (!acceptsJson(request.headers.accept)) {
     throw new HttpProblem(406, 'notAcceptable', `Answers are ${json}; the Accept header of the request rules it out.`);
   }
-  const { operation: own } = await validatorsOf(operation);
+  const own = await validatorsOf(operation);
   if (own.query) {
     const query = queryObject(exchange.search);
     if (!own.query(query)) throw contractError(own.query.errors, 'the query');
@@ -260,7 +268,7 @@ export async function checkResponse(
   sent: TextAnswer,
   partial: boolean,
 ): Promise<void> {
-  const { operation: own } = await validatorsOf(operation);
+  const own = await validatorsOf(operation);
   const checks = partial ? own.responsePartial : own.response;
   const status = String(sent.status);
   const check = Object.hasOwn(checks, status) ? checks[status] : checks.default;

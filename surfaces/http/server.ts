@@ -178,9 +178,8 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
   async function sendProblem(exchange: Exchange, error: unknown): Promise<void> {
     const { response, requestId, operation } = exchange;
     const known = error instanceof AirtimeError ? error : explainFramework(error);
-    if (!(known instanceof AirtimeError) || known.status >= 500) {
-      log.error({ requestId, route: exchange.route, err: known }, 'request failed');
-    }
+    if (!(known instanceof AirtimeError)) log.error({ requestId, route: exchange.route, err: known }, 'request failed');
+    else if (known.status === 503) log.warn({ requestId, route: exchange.route, err: error }, 'request put off');
     let answer = withLinks(problemText(problemAnswer(known, requestId)), wire.publicUrl);
     if (dependencies.validateResponses && operation) {
       try {

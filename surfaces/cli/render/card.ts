@@ -1,5 +1,5 @@
 import { paintOf } from './paint.ts';
-import { fit, pad, type Style, widthOf } from './text.ts';
+import { pad, type Style, shorten, widthOf } from './text.ts';
 
 const widthMax = 96;
 
@@ -21,9 +21,9 @@ export function card(
   const paint = paintOf(style.color);
   const { outer, inner } = cardWidths(style);
   const edge = (text: string) => paint.quiet(text);
-  const badge = head.badge === undefined ? '' : fit(head.badge, Math.floor(inner / 2));
+  const badge = head.badge === undefined ? '' : shorten(head.badge, Math.floor(inner / 2));
   const badgeSpace = badge === '' ? 0 : widthOf(badge) + 3;
-  const title = fit(head.title, outer - 6 - badgeSpace);
+  const title = shorten(head.title, outer - 6 - badgeSpace);
   const rest = Math.max(0, outer - 5 - widthOf(title) - badgeSpace);
   const badgePart = badge === '' ? '' : ` ${(head.paintBadge ?? paint.strong)(badge)} ${edge('─')}`;
   const lines = [`${edge('╭─')} ${paint.strong(title)} ${edge('─'.repeat(rest))}${badgePart}${edge('╮')}`];
@@ -45,8 +45,8 @@ export function spread(
   paintLeft: (text: string) => string = (text) => text,
   paintRight: (text: string) => string = (text) => text,
 ): string {
-  const end = fit(right, width);
-  const start = fit(left, width - widthOf(end) - (end === '' ? 0 : 2));
+  const end = shorten(right, width);
+  const start = shorten(left, width - widthOf(end) - (end === '' ? 0 : 2));
   return `${paintLeft(start)}${' '.repeat(Math.max(0, width - widthOf(start) - widthOf(end)))}${paintRight(end)}`;
 }
 
@@ -60,7 +60,7 @@ export function pairs(
   const present = entries.filter(([, value]) => value !== '');
   const nameWidth = Math.max(0, ...present.map(([name]) => widthOf(name)));
   return present.map(([name, value, paintValue]) => {
-    const text = fit(value, width - nameWidth - 2);
+    const text = shorten(value, width - nameWidth - 2);
     return `${paint.quiet(pad(name, nameWidth))}  ${paintValue ? paintValue(text) : text}`;
   });
 }

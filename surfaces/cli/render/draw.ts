@@ -1,8 +1,57 @@
+import type { ViewName } from '../../../read/views/query.ts';
 import type { Verb } from '../descriptors.ts';
+import { billCard, billTable } from './bill.ts';
+import { clockCard } from './clock.ts';
+import { customerCard, customerTable } from './customer-card.ts';
 import { drawAnything } from './generic.ts';
+import { healthCard } from './health.ts';
+import { orderPipeline, orderTable } from './order-pipeline.ts';
+import { drawPriceList } from './price-list.ts';
+import { drawRules } from './rules.ts';
+import { stepTable } from './steps.ts';
+import { drawStock } from './stock.ts';
+import { subscriptionCard, subscriptionTable } from './subscription-card.ts';
 import { plainValue, type Style } from './text.ts';
+import { eventTable, timeline } from './timeline.ts';
+import { usageChart } from './usage-chart.ts';
+
+type Picture = (answer: unknown, style: Style) => string;
+
+// The server checked the answer against the schema that this type is made from; a server of another version may have
+// another, and then the picture fails and the answer is drawn as it is.
+function picture<View>(drawView: (view: View, style: Style) => string): Picture {
+  return (answer, style) => drawView(answer as View, style);
+}
+
+const pictures: Readonly<Record<ViewName, Picture>> = {
+  'customer-card': picture(customerCard),
+  'customer-list': picture(customerTable),
+  'subscription-card': picture(subscriptionCard),
+  'subscription-list': picture(subscriptionTable),
+  'order-pipeline': picture(orderPipeline),
+  'order-list': picture(orderTable),
+  'price-list': picture(drawPriceList),
+  'usage-chart': picture(usageChart),
+  timeline: picture(timeline),
+  'event-list': picture(eventTable),
+  clock: picture(clockCard),
+  'step-list': picture(stepTable),
+  stock: picture(drawStock),
+  bill: picture(billCard),
+  'bill-list': picture(billTable),
+  'rule-list': picture(drawRules),
+  health: picture(healthCard),
+};
 
 /** The answer of a verb as a picture for people. Whatever people wrote is made harmless before anything is drawn. */
 export function draw(verb: Pick<Verb, 'noun' | 'verb' | 'view'>, answer: unknown, style: Style): string {
-  return drawAnything(verb, plainValue(answer), style);
+  const harmless = plainValue(answer);
+  const found = Object.entries(pictures).find(([name]) => name === verb.view)?.[1];
+  if (!found) return drawAnything(verb, harmless, style);
+  try {
+    return found(harmless, style);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return drawAnything(verb, harmless, style);
+  }
 }

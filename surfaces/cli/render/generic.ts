@@ -22,13 +22,15 @@ function drawRows(rows: readonly unknown[], style: Style): string {
   if (objects.length === 0) return rows.length === 0 ? 'None.\n' : `${rows.map(oneLine).join('\n')}\n`;
   const names = [...new Set(objects.flatMap((row) => Object.keys(row)))];
   const paint = paintOf(style.color);
-  const columns = names.map((name, index): Column<Record<string, unknown>> => ({
-    title: title(name),
-    value: (row) => oneLine(row[name]),
-    ...(isNumeric(objects, name) ? { align: 'right' as const } : {}),
-    ...(/^(state|status)$/.test(name) ? { paint: (text: string) => paintState(paint, text) } : {}),
-    ...(name === 'id' ? {} : { min: 6, drop: index }),
-  }));
+  const columns = names.map(
+    (name, index): Column<Record<string, unknown>> => ({
+      title: title(name),
+      value: (row) => oneLine(row[name]),
+      ...(isNumeric(objects, name) ? { align: 'right' as const } : {}),
+      ...(/^(state|status)$/.test(name) ? { paint: (text: string) => paintState(paint, text) } : {}),
+      ...(name === 'id' ? {} : { min: 6, drop: index }),
+    }),
+  );
   return table(columns, objects, style, 'None.');
 }
 
@@ -44,14 +46,24 @@ function drawObject(heading: string, value: Record<string, unknown>, style: Styl
   const id = typeof subject.id === 'string' ? subject.id : typeof value.id === 'string' ? value.id : heading;
   const state = [subject.state, subject.status, subject.lifecycleStatus].find((one) => typeof one === 'string');
   const skipped = ['id', 'state', 'status', 'lifecycleStatus'];
-  const entries = Object.entries(subject).filter(([name, part]) => !skipped.includes(name) && !name.startsWith('@') && oneLine(part) !== '');
+  const entries = Object.entries(subject).filter(
+    ([name, part]) => !skipped.includes(name) && !name.startsWith('@') && oneLine(part) !== '',
+  );
   const nameWidth = Math.max(0, ...entries.map(([name]) => widthOf(title(name))));
   const lines = entries.flatMap(([name, part]) => {
     const [first = '', ...rest] = wrap(oneLine(part), Math.max(10, inner - nameWidth - 2));
-    return [...pairs([[title(name), first]], inner, style).map((line) => indentName(line, name, nameWidth)), ...rest.map((line) => ' '.repeat(nameWidth + 2) + line)];
+    return [
+      ...pairs([[title(name), first]], inner, style).map((line) => indentName(line, name, nameWidth)),
+      ...rest.map((line) => ' '.repeat(nameWidth + 2) + line),
+    ];
   });
   return card(
-    { title: id, ...(typeof state === 'string' ? { badge: state, paintBadge: (text: string) => paintState(paint, state, text) } : {}) },
+    {
+      title: id,
+      ...(typeof state === 'string'
+        ? { badge: state, paintBadge: (text: string) => paintState(paint, state, text) }
+        : {}),
+    },
     [lines],
     style,
   );
@@ -65,7 +77,9 @@ function indentName(line: string, name: string, nameWidth: number): string {
 
 /** `givenName` -> `given name`. */
 function title(name: string): string {
-  return name.replaceAll('_', ' ').replace(/([a-z0-9])([A-Z])/g, (_, before: string, letter: string) => `${before} ${letter.toLowerCase()}`);
+  return name
+    .replaceAll('_', ' ')
+    .replace(/([a-z0-9])([A-Z])/g, (_, before: string, letter: string) => `${before} ${letter.toLowerCase()}`);
 }
 
 /** A value in one line: what an object is called before what it holds. */

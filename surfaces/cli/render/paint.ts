@@ -35,9 +35,53 @@ export function paintOf(color: boolean): Paint {
   return color ? colored : plain;
 }
 
-const good = ['active', 'completed', 'done', 'captured', 'settled', 'enabled', 'installed', 'rated', 'launched', 'assigned', 'confirmed', 'resolved', 'sent'];
-const warn = ['pending', 'acknowledged', 'inProgress', 'held', 'pendingActive', 'initialized', 'authorized', 'authorised', 'pendingAuthorization', 'waiting', 'running', 'partial', 'onHold', 'new', 'reserved', 'assessingCancellation', 'pendingCancellation', 'quarantined'];
-const bad = ['blocked', 'suspended', 'failed', 'denied', 'rejected', 'declined', 'exhausted', 'unpaid', 'stuck', 'terminatedWithError'];
+const good = [
+  'active',
+  'completed',
+  'done',
+  'captured',
+  'settled',
+  'enabled',
+  'installed',
+  'rated',
+  'launched',
+  'assigned',
+  'confirmed',
+  'resolved',
+  'sent',
+];
+const warn = [
+  'pending',
+  'acknowledged',
+  'inProgress',
+  'held',
+  'pendingActive',
+  'initialized',
+  'authorized',
+  'authorised',
+  'pendingAuthorization',
+  'waiting',
+  'running',
+  'partial',
+  'onHold',
+  'new',
+  'reserved',
+  'assessingCancellation',
+  'pendingCancellation',
+  'quarantined',
+];
+const bad = [
+  'blocked',
+  'suspended',
+  'failed',
+  'denied',
+  'rejected',
+  'declined',
+  'exhausted',
+  'unpaid',
+  'stuck',
+  'terminatedWithError',
+];
 
 /** The colour of a state; one that is over or unknown is quiet. */
 export function paintState(paint: Paint, state: string, text: string = state): string {

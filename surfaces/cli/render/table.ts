@@ -1,5 +1,5 @@
 import { paintOf } from './paint.ts';
-import { fit, pad, type Style, widthOf } from './text.ts';
+import { pad, type Style, shorten, widthOf } from './text.ts';
 
 export interface Column<Row> {
   title: string;
@@ -15,16 +15,23 @@ export interface Column<Row> {
 const gap = '  ';
 
 /** Rows under headings, no wider than the terminal where the columns allow it: some shrink, then some go. */
-export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], style: Style, whenEmpty: string): string {
+export function table<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  style: Style,
+  whenEmpty: string,
+): string {
   const paint = paintOf(style.color);
   if (rows.length === 0) return `${paint.quiet(whenEmpty)}\n`;
   const { shown, widths } = layOut(columns, rows, style.width);
-  const heading = shown.map((column, index) => pad(fit(column.title, widths[index] ?? 0), widths[index] ?? 0, side(column))).join(gap);
+  const heading = shown
+    .map((column, index) => pad(shorten(column.title, widths[index] ?? 0), widths[index] ?? 0, side(column)))
+    .join(gap);
   const lines = rows.map((row) =>
     shown
       .map((column, index) => {
         const width = widths[index] ?? 0;
-        const text = fit(column.value(row), width);
+        const text = shorten(column.value(row), width);
         const padded = pad(text, width, side(column));
         return column.paint && text !== '' ? padded.replace(text, () => column.paint?.(text, row) ?? text) : padded;
       })
@@ -43,11 +50,13 @@ function layOut<Row>(
   rows: readonly Row[],
   width: number,
 ): { shown: readonly Column<Row>[]; widths: number[] } {
-  const natural = (column: Column<Row>) => Math.max(widthOf(column.title), ...rows.map((row) => widthOf(column.value(row))));
+  const natural = (column: Column<Row>) =>
+    Math.max(widthOf(column.title), ...rows.map((row) => widthOf(column.value(row))));
   // A column in which no row has anything says nothing.
   let shown = columns.filter((column) => rows.some((row) => column.value(row) !== ''));
   const space = () => width - gap.length * (shown.length - 1);
-  const least = () => shown.reduce((sum, column) => sum + Math.min(natural(column), column.min ?? Number.POSITIVE_INFINITY), 0);
+  const least = () =>
+    shown.reduce((sum, column) => sum + Math.min(natural(column), column.min ?? Number.POSITIVE_INFINITY), 0);
   while (least() > space()) {
     const last = shown.filter((column) => column.drop !== undefined).sort((a, b) => (b.drop ?? 0) - (a.drop ?? 0))[0];
     if (!last) break;

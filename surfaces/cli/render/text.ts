@@ -38,7 +38,7 @@ export function widthOf(text: string): number {
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** Cuts plain text (no colour in it) to a width, with an ellipsis when something was cut. */
-export function fit(text: string, width: number): string {
+export function shorten(text: string, width: number): string {
   if (width <= 0) return '';
   if (widthOf(text) <= width) return text;
   let kept = '';

@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JobFileError, localJobFiles } from './job-files.ts';
+import { JobFileError } from './job-files.ts';
+import { localJobFiles } from './local-job-files.ts';
 
 describe('the files of jobs', () => {
   let outside: string;

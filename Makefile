@@ -1,0 +1,70 @@
+# One verb per habit. `make` alone prints them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+ROOMS := kernel policy read handlers tools surfaces adapters workers app build scenarios
+SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null) package.json
+TSX := node_modules/.bin/tsx
+
+.PHONY: help install generate build start stop status test check conformance scenarios clean
+
+help: ## print the verbs
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+generated/.stamp: node_modules/.package-lock.json $(wildcard specs/*.yaml) $(wildcard build/generate/*.ts)
+	@$(TSX) build/generate/main.ts
+	@touch $@
+
+generated/prisma/client.ts: node_modules/.package-lock.json prisma/schema.prisma $(wildcard build/prisma/*.ts)
+	@$(TSX) build/prisma/main.ts generate
+	@touch $@
+
+dist/.stamp: generated/.stamp generated/prisma/client.ts $(SOURCES)
+	@$(TSX) build/tools.ts
+	@$(TSX) build/bundle.ts
+	@touch $@
+
+install: node_modules/.package-lock.json ## install the packages
+
+generate: generated/.stamp generated/prisma/client.ts ## make everything under generated/
+	@$(TSX) build/tools.ts
+
+build: ## compile what is shipped into dist/
+	@$(MAKE) -j2 dist/.stamp
+
+start: build ## start Airtime; on an empty database also seed it and play a first subscriber
+	@AIRTIME_STORY_DAYS=33 node dist/airtime.js start
+	@node dist/story.js
+
+stop: build ## stop server and database
+	@node dist/airtime.js stop
+
+status: build ## say what runs
+	@node dist/airtime.js status
+
+check: build ## types, lint, import boundaries, contract lint, generated files
+	npx --no-install tsc --noEmit -p .
+	npx --no-install biome check .
+	npx --no-install depcruise --config .dependency-cruiser.cjs $(ROOMS)
+	npx --no-install spectral lint --quiet --fail-severity error --ruleset .spectral.yaml 'generated/openapi/*.json'
+	$(TSX) build/generate/main.ts --check
+	$(TSX) build/prisma/main.ts drift
+
+conformance: build ## prove that our contracts equal the official documents
+	$(TSX) conformance/contract/main.ts
+
+scenarios: build ## play the stories of scenarios/ through the public doors
+	$(TSX) scenarios/run.ts
+
+test: check conformance ## everything that gates a change
+	npx --no-install vitest run
+	@$(MAKE) scenarios
+
+clean: ## remove what was made; data stays
+	rm -rf dist generated/types generated/validators generated/operations.ts generated/prisma generated/tools.json generated/.stamp

@@ -1,0 +1,331 @@
+import type { Pool } from 'pg';
+import type { CardGateway } from '../adapters/card-gateway.ts';
+import { type DesiredLine, type Network, networkStates } from '../adapters/network.ts';
+import { isJsonObject } from '../kernel/json.ts';
+import { runStatement } from '../policy/core/transaction.ts';
+
+/** Something that must never be, found: which invariant it breaks, and the rows that show it. */
+export interface Breach {
+  readonly invariant: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+interface Invariant {
+  readonly name: string;
+  /** Holds only once nothing that is due waits any more. */
+  readonly whenQuiet: boolean;
+  /** Finds the rows that break it. */
+  readonly sql: string;
+}
+
+const always = (name: string, sql: string): Invariant => ({ name, whenQuiet: false, sql });
+const quiet = (name: string, sql: string): Invariant => ({ name, whenQuiet: true, sql });
+
+/**
+ * What holds at every instant, seen from any snapshot of the database, and what holds once the work that is due is done.
+ * Each statement selects what breaks its invariant, so an empty answer is a good one.
+ */
+export const invariants: readonly Invariant[] = [
+  // ---- quota ----
+  always(
+    'quota: what was granted is used, left or lapsed, and nothing is below zero',
+    `SELECT "id", "granted", "used", "remaining", "expired" FROM "bucket"
+      WHERE "remaining" < 0 OR "used" < 0 OR "expired" < 0 OR ("granted" IS NULL) <> ("remaining" IS NULL)
+        OR ("granted" IS NOT NULL AND "granted" <> "used" + "remaining" + "expired")`,
+  ),
+  always(
+    'quota: what usage records charged is what buckets lost',
+    `SELECT * FROM
+       (SELECT "subscription_id", "kind", sum("used") AS used FROM "bucket" GROUP BY 1, 2) b
+       FULL JOIN (SELECT "subscription_id", "kind", sum("charged") AS charged FROM "usage" WHERE "state" = 'rated' AND "subscription_id" IS NOT NULL GROUP BY 1, 2) u
+         USING ("subscription_id", "kind")
+      WHERE coalesce(b.used, 0) <> coalesce(u.charged, 0)`,
+  ),
+  always(
+    'usage: a rated record is charged and excess, a rejected one neither',
+    `SELECT "id", "state", "quantity", "charged", "excess" FROM "usage"
+      WHERE ("state" = 'rated' AND "quantity" <> "charged" + "excess") OR ("state" = 'rejected' AND coalesce("charged", 0) <> 0)`,
+  ),
+  quiet(
+    'block on exhaust: an active line has data left',
+    `SELECT s."id" FROM "subscription" s WHERE s."state" = 'active' AND NOT EXISTS (
+       SELECT 1 FROM "bucket" b WHERE b."subscription_id" = s."id" AND b."kind" = 'data' AND b."state" = 'active'
+         AND (b."remaining" IS NULL OR b."remaining" > 0) AND (b."expires_at" IS NULL OR b."expires_at" > business_now()))`,
+  ),
+  // ---- money, in our own books ----
+  always(
+    'money: a captured payment has one bill of its amount',
+    `SELECT p."id", p."state", p."amount_minor", b.bills, b.amount FROM "payment" p
+       LEFT JOIN (SELECT "payment_id", count(*) AS bills, sum("amount_minor") AS amount FROM "customer_bill" WHERE "refund_id" IS NULL GROUP BY 1) b ON b."payment_id" = p."id"
+      WHERE (p."state" IN ('captured', 'done')) <> (coalesce(b.bills, 0) = 1) OR coalesce(b.bills, 0) > 1
+        OR (b.bills = 1 AND b.amount <> p."amount_minor")`,
+  ),
+  always(
+    'money: a refund has one credit note of its amount',
+    `SELECT r."id", r."amount_minor", b.bills, b.amount FROM "refund" r
+       LEFT JOIN (SELECT "refund_id", count(*) AS bills, sum("amount_minor") AS amount FROM "customer_bill" GROUP BY 1) b ON b."refund_id" = r."id"
+      WHERE r."fact_key" IS NOT NULL AND (coalesce(b.bills, 0) <> 1 OR b.amount <> -r."amount_minor")`,
+  ),
+  always(
+    'money: what was refunded of a payment is the sum of its refunds',
+    `SELECT p."id", p."refunded_minor", r.sum FROM "payment" p
+       LEFT JOIN (SELECT "payment_id", sum("amount_minor") AS sum FROM "refund" WHERE "fact_key" IS NOT NULL GROUP BY 1) r ON r."payment_id" = p."id"
+      WHERE p."refunded_minor" <> coalesce(r.sum, 0)`,
+  ),
+  always(
+    'money: every bill has its rate, and its number is its own',
+    `SELECT b."id", b."bill_no" FROM "customer_bill" b
+      WHERE (b."payment_id" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "applied_customer_billing_rate" r WHERE r."customer_bill_id" = b."id"))
+        OR (b."bill_no" IS NOT NULL AND EXISTS (SELECT 1 FROM "customer_bill" o WHERE o."bill_no" = b."bill_no" AND o."id" <> b."id"))`,
+  ),
+  // ---- no money without service, no service without money ----
+  always(
+    'service: a live line was paid for',
+    `SELECT s."id", s."state" FROM "subscription" s
+      WHERE s."state" IN ('active', 'blocked') AND NOT EXISTS (
+        SELECT 1 FROM "order_item" i JOIN "payment" p ON p."id" = i."payment_id"
+         WHERE i."subscription_id" = s."id" AND i."action" = 'add' AND p."state" IN ('captured', 'done'))`,
+  ),
+  always(
+    'service: quota was paid for',
+    `SELECT b."id", b."payment_id" FROM "bucket" b LEFT JOIN "payment" p ON p."id" = b."payment_id"
+      WHERE p."state" IS DISTINCT FROM 'captured' AND NOT (p."state" = 'done' AND b."state" = 'expired')`,
+  ),
+  quiet(
+    'money: what was taken for an order was delivered or given back',
+    `SELECT i."id", i."state" AS item, p."state" AS payment FROM "order_item" i LEFT JOIN "payment" p ON p."id" = i."payment_id"
+      WHERE (i."state" = 'completed' AND p."state" IS DISTINCT FROM 'captured' AND p."state" IS DISTINCT FROM 'done')
+         OR (i."state" IN ('failed', 'cancelled') AND p."state" NOT IN ('denied', 'failed', 'canceled', 'done'))`,
+  ),
+  quiet(
+    'money: what was taken for a renewal opened a period',
+    `SELECT p."id", p."period_number" FROM "payment" p
+      WHERE p."purpose" = 'renewal' AND ((p."state" = 'captured' AND NOT EXISTS (
+        SELECT 1 FROM "bucket" b WHERE b."payment_id" = p."id" AND b."source" = 'plan'))
+        OR p."state" IN ('pendingAuthorization', 'authorized'))`,
+  ),
+  quiet(
+    'orders: every order has come to an end, and its items with it',
+    `SELECT o."id", o."state", i."item_id", i."state" AS item FROM "product_order" o LEFT JOIN "order_item" i ON i."product_order_id" = o."id"
+      WHERE o."state" NOT IN ('completed', 'failed', 'partial', 'rejected', 'cancelled')
+         OR (i."id" IS NOT NULL AND i."state" NOT IN ('completed', 'failed', 'cancelled', 'rejected'))`,
+  ),
+  quiet(
+    'orders: service orders have come to an end',
+    `SELECT "id", "state" FROM "service_order" WHERE "product_order_id" IS NOT NULL AND "state" NOT IN ('completed', 'failed', 'cancelled')`,
+  ),
+  quiet(
+    'orders: a failed item leaves no live line',
+    `SELECT i."id", s."id" AS subscription, s."state" FROM "order_item" i JOIN "subscription" s ON s."id" = i."subscription_id"
+      WHERE i."state" = 'failed' AND i."service_order_id" IS NOT NULL AND s."state" <> 'terminated'`,
+  ),
+  // ---- numbers and eSIM profiles ----
+  quiet(
+    'stock: nothing is left reserved',
+    `SELECT "msisdn" AS id, "state" FROM "phone_number" WHERE "state" = 'reserved' UNION ALL
+     SELECT "id", "state" FROM "esim_profile" WHERE "state" = 'reserved'`,
+  ),
+  always(
+    'stock: a number that is assigned serves its line, and a live line has its number',
+    `SELECT n."msisdn", n."subscription_id", s."id" AS line, s."state" FROM
+       (SELECT * FROM "phone_number" WHERE "state" = 'assigned') n
+       FULL JOIN (SELECT * FROM "subscription" WHERE "state" IN ('active', 'blocked')) s ON s."id" = n."subscription_id" AND s."msisdn" = n."msisdn"
+      WHERE n."msisdn" IS NULL OR (s."id" IS NULL AND NOT EXISTS (
+        SELECT 1 FROM "subscription" t WHERE t."id" = n."subscription_id" AND t."state" = 'terminated'))`,
+  ),
+  quiet(
+    'stock: an ended line holds neither number nor profile',
+    `SELECT s."id", n."msisdn", n."state" AS number, e."state" AS esim FROM "subscription" s
+       LEFT JOIN "phone_number" n ON n."subscription_id" = s."id" OR n."held_for" = s."id"
+       LEFT JOIN "esim_profile" e ON e."subscription_id" = s."id" OR e."held_for" = s."id"
+      WHERE s."state" = 'terminated' AND (n."msisdn" IS NOT NULL OR (e."id" IS NOT NULL AND e."state" <> 'deleted'))`,
+  ),
+  always(
+    'stock: a profile that was handed out serves a line, and a live line has its profile',
+    `SELECT e."id", s."id" AS line FROM
+       (SELECT * FROM "esim_profile" WHERE "state" IN ('released', 'downloaded', 'installed', 'enabled', 'disabled')) e
+       FULL JOIN (SELECT * FROM "subscription" WHERE "state" IN ('active', 'blocked')) s ON s."id" = e."subscription_id" AND s."esim_id" = e."id"
+      WHERE e."id" IS NULL OR (s."id" IS NULL AND NOT EXISTS (
+        SELECT 1 FROM "subscription" t WHERE t."id" = e."subscription_id" AND t."state" = 'terminated'))`,
+  ),
+  always(
+    'stock: a live line has one open assignment of its number',
+    `SELECT s."id", count(a."id") AS open FROM "subscription" s
+       LEFT JOIN "number_assignment" a ON a."subscription_id" = s."id" AND a."msisdn" = s."msisdn" AND a."released_at" IS NULL
+      WHERE s."state" IN ('active', 'blocked') GROUP BY s."id" HAVING count(a."id") <> 1`,
+  ),
+  // ---- flow steps ----
+  quiet(
+    'work: nothing that is due is left',
+    `SELECT "id", "flow", "step", "attempts", "last_error" FROM "flow_step" WHERE "state" = 'waiting' AND "due_at" <= business_now()`,
+  ),
+  quiet(
+    'network: every task it was given is answered',
+    `SELECT "id", "state" FROM "monitor" WHERE "service_id" IS NOT NULL AND "state" NOT IN ('Completed', 'Failed')`,
+  ),
+];
+
+// Tables whose rows are events' resources: each change of a row is an event, and each event has its row.
+const tablesOfResources = `SELECT t.table_name AS name FROM information_schema.columns t
+  WHERE t.table_schema = current_schema() AND t.column_name = 'version'
+    AND EXISTS (SELECT 1 FROM information_schema.columns d WHERE d.table_schema = t.table_schema AND d.table_name = t.table_name AND d.column_name = 'document')
+  ORDER BY 1`;
+
+const eventsOf = (table: string) => `
+  SELECT '${table}' AS "table", r."id", r."version", e.events, e.newest, e.type FROM "${table}" r
+    LEFT JOIN LATERAL (
+      SELECT count(*) AS events, max("resource_sequence") AS newest, min("resource_sequence") AS oldest,
+        (array_agg("resource" ORDER BY "resource_sequence" DESC))[1] AS resource, (array_agg("type" ORDER BY "resource_sequence" DESC))[1] AS type
+      FROM "event" WHERE "resource_id" = r."id") e ON true
+   WHERE e.events <> r."version" OR e.newest <> r."version" OR e.oldest <> 1 OR e.resource IS DISTINCT FROM r."document"`;
+
+const orphanEvents = (tables: readonly string[]) => `
+  SELECT e."id", e."type", e."resource_id" FROM "event" e
+   WHERE e."type" LIKE '%CreateEvent' AND e."resource" IS NOT NULL
+     AND NOT EXISTS (SELECT 1 FROM "event" d WHERE d."resource_id" = e."resource_id" AND d."type" LIKE '%DeleteEvent')
+     ${tables.map((table) => `AND NOT EXISTS (SELECT 1 FROM "${table}" r WHERE r."id" = e."resource_id")`).join('\n     ')}`;
+
+export interface InvariantParts {
+  readonly pool: Pool;
+  /** The gateway whose book is compared with ours. */
+  readonly gateway?: Pick<CardGateway, 'book'>;
+  /** The network that is asked what it believes of each line. */
+  readonly network?: Pick<Network, 'line'>;
+}
+
+/**
+ * Looks for everything that must not be. With `quiet` also for what may only be under way.
+ * Money is compared with the gateway's own book, and lines with what the network believes, only when quiet.
+ */
+export async function breaches(parts: InvariantParts, options: { quiet: boolean }): Promise<Breach[]> {
+  const found: Breach[] = [];
+  for (const { name, whenQuiet, sql } of invariants) {
+    if (whenQuiet && !options.quiet) continue;
+    for (const facts of await rows(parts.pool, sql)) found.push({ invariant: name, facts });
+  }
+  found.push(...(await eventBreaches(parts.pool)));
+  if (!options.quiet) return found;
+  if (parts.gateway) found.push(...(await bookBreaches(parts.pool, parts.gateway)));
+  if (parts.network) found.push(...(await networkBreaches(parts.pool, parts.network)));
+  return found;
+}
+
+const rows = (pool: Pool, sql: string) => runStatement<Record<string, unknown>>(pool, sql, []);
+
+async function eventBreaches(pool: Pool): Promise<Breach[]> {
+  const tables = (await runStatement<{ name: string }>(pool, tablesOfResources, [])).map(({ name }) => name);
+  const found: Breach[] = [];
+  for (const table of tables) {
+    for (const facts of await rows(pool, eventsOf(table))) found.push({ invariant: 'events: each version of a row is one event, and the last is the row', facts });
+  }
+  for (const facts of await rows(pool, orphanEvents(tables))) found.push({ invariant: 'events: what was created is there', facts });
+  return found;
+}
+
+interface BookedPayment {
+  reference: string;
+  held: boolean;
+  captures: number;
+  capturedMinor: number;
+  returnedMinor: number;
+}
+
+interface OurPayment {
+  id: string;
+  state: string;
+  amountMinor: number | null;
+  refundedMinor: number;
+  factKey: string | null;
+}
+
+/** Our books beside the gateway's: the same captures and refunds, one capture for each fact, and no money still held. */
+async function bookBreaches(pool: Pool, gateway: Pick<CardGateway, 'book'>): Promise<Breach[]> {
+  const booked = await readBook(gateway);
+  const ours = new Map(
+    (await runStatement<OurPayment>(pool, 'SELECT "id", "state", "amount_minor", "refunded_minor", "fact_key" FROM "payment"', [])).map((row) => [row.id, row]),
+  );
+  const found: Breach[] = [];
+  const breach = (invariant: string, facts: Record<string, unknown>) => found.push({ invariant: `book: ${invariant}`, facts });
+
+  const captured = new Map<string, { captures: number; capturedMinor: number; returnedMinor: number }>();
+  for (const [gatewayReference, payment] of booked) {
+    if (payment.held) breach('no money is held that nobody will take', { gatewayReference, ...payment });
+    const sum = captured.get(payment.reference) ?? { captures: 0, capturedMinor: 0, returnedMinor: 0 };
+    captured.set(payment.reference, {
+      captures: sum.captures + payment.captures,
+      capturedMinor: sum.capturedMinor + payment.capturedMinor,
+      returnedMinor: sum.returnedMinor + payment.returnedMinor,
+    });
+  }
+  for (const [reference, sum] of captured) {
+    const own = ours.get(reference);
+    if (!own) {
+      breach('every charge is one of our payments', { reference, ...sum });
+      continue;
+    }
+    if (sum.captures > 1) breach('one capture for one fact', { reference, factKey: own.factKey, ...sum });
+    const taken = own.state === 'captured' || own.state === 'done' ? (own.amountMinor ?? 0) : 0;
+    if (taken !== sum.capturedMinor || own.refundedMinor !== sum.returnedMinor) {
+      breach('each payment is what the gateway took and gave back', { ...own, ...sum });
+    }
+  }
+  for (const own of ours.values()) {
+    if ((own.state === 'captured' || own.state === 'done') && !captured.has(own.id)) breach('each captured payment is in the book', { ...own });
+  }
+  const [bills] = await runStatement<{ sum: bigint }>(pool, 'SELECT coalesce(sum("amount_minor"), 0)::bigint AS sum FROM "customer_bill" WHERE "payment_id" IS NOT NULL', []);
+  const net = [...captured.values()].reduce((sum, one) => sum + one.capturedMinor - one.returnedMinor, 0);
+  if (Number(bills?.sum ?? 0) !== net) breach('captured minus refunded is the sum of bills', { net, bills: Number(bills?.sum ?? 0) });
+  return found;
+}
+
+async function readBook(gateway: Pick<CardGateway, 'book'>): Promise<Map<string, BookedPayment>> {
+  const booked = new Map<string, BookedPayment>();
+  let now = new Date(0);
+  const expiries = new Map<string, Date>();
+  for await (const operation of gateway.book()) {
+    if (operation.at > now) now = operation.at;
+    const { kind, gatewayReference, amountMinor } = operation;
+    if (kind === 'authorise') {
+      const { answer } = operation;
+      // What waits for the customer can still become a charge.
+      booked.set(gatewayReference, { reference: operation.reference, held: answer.outcome !== 'declined', captures: 0, capturedMinor: 0, returnedMinor: 0 });
+      if (answer.outcome === 'authorised') expiries.set(gatewayReference, answer.expiresAt);
+      continue;
+    }
+    const payment = booked.get(gatewayReference);
+    if (!payment) continue;
+    if (operation.answer.outcome === 'captured') {
+      payment.captures += 1;
+      payment.capturedMinor += amountMinor;
+    }
+    if (operation.answer.outcome === 'refunded' || operation.answer.outcome === 'charged_back') payment.returnedMinor += amountMinor;
+    if (['captured', 'voided', 'expired'].includes(operation.answer.outcome)) payment.held = false;
+  }
+  for (const [gatewayReference, expiresAt] of expiries) {
+    const payment = booked.get(gatewayReference);
+    if (payment && expiresAt <= now) payment.held = false;
+  }
+  return booked;
+}
+
+const linesOfServices = `SELECT v."id" AS service, v."desired", s."id", s."state" FROM "service" v JOIN "subscription" s ON s."service_id" = v."id"`;
+
+/** The network serves a line exactly when and as far as we say so. */
+async function networkBreaches(pool: Pool, network: Pick<Network, 'line'>): Promise<Breach[]> {
+  const found: Breach[] = [];
+  const lines = await runStatement<{ service: string; desired: unknown; id: string; state: string }>(pool, linesOfServices, []);
+  for (const { service, desired, id, state } of lines) {
+    const believed = await network.line(service);
+    const wanted = state === 'active' ? 'active' : state === 'terminated' ? 'terminated' : 'inactive';
+    const switches = (['data', 'voice', 'sms', 'roamingData'] as const).filter((name) => isJsonObject(desired) && believed?.state === 'active' && believed[name] !== desired[name]);
+    if (!isSame(believed, wanted) || switches.length > 0) {
+      found.push({ invariant: 'network: a line is served as we say', facts: { id, state, desired, believed, switches } });
+    }
+  }
+  return found;
+}
+
+function isSame(believed: DesiredLine | undefined, wanted: (typeof networkStates)[number]): boolean {
+  // A line that the network never had serves nobody.
+  return believed === undefined ? wanted !== 'active' : believed.state === wanted;
+}
