@@ -53,7 +53,9 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const parsed = variables.safeParse(given);
   if (!parsed.success) {
-    throw new ConfigurationError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
+    throw new ConfigurationError(
+      parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'),
+    );
   }
   const env = parsed.data;
   const secret = env.SANDBOX_SECRET_FILE ? readFileSync(env.SANDBOX_SECRET_FILE, 'utf8').trim() : env.SANDBOX_SECRET;

@@ -57,7 +57,9 @@ const showGatewayTotals: ExtraTool<Record<string, never>, z.infer<typeof gateway
   examples: ['bss card-gateway totals'],
 };
 
-const findInput = z.strictObject({ key: z.string().min(1).max(255).describe('The key of the attempt: a payment’s correlator and its step') });
+const findInput = z.strictObject({
+  key: z.string().min(1).max(255).describe('The key of the attempt: a payment’s correlator and its step'),
+});
 const foundOperation = z.object({ operation: gatewayOperation.nullable() });
 
 const findGatewayOperation: ExtraTool<z.infer<typeof findInput>, z.infer<typeof foundOperation>> = {

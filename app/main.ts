@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
 import { pino } from 'pino';
+import { z } from 'zod';
 import { logOptions } from '../surfaces/http/log.ts';
 import { type Configuration, ConfigurationError, paths, readConfiguration } from './configuration.ts';
 import { stopEmbedded } from './database/embedded-postgres.ts';
@@ -185,7 +185,11 @@ async function status(configuration: Configuration): Promise<number> {
   const pid = runningServer(place.pid);
   const known = readConnection(place.cli);
   const ready = known !== undefined && (await isReady(known.url));
-  process.stdout.write(pid === undefined ? 'Airtime does not run.\n' : `Airtime runs (process ${pid}), ${ready ? `ready at ${known.url}` : 'not ready'}.\n`);
+  process.stdout.write(
+    pid === undefined
+      ? 'Airtime does not run.\n'
+      : `Airtime runs (process ${pid}), ${ready ? `ready at ${known.url}` : 'not ready'}.\n`,
+  );
   return pid !== undefined && ready ? 0 : 1;
 }
 

@@ -1,15 +1,18 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { openSandboxCardGateway, type SandboxCardGateway } from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
 import { localJobFiles } from '../adapters/local-job-files.ts';
+import type { Mail } from '../adapters/mail.ts';
+import {
+  openSandboxCardGateway,
+  type SandboxCardGateway,
+} from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
 import { openMailbox } from '../adapters/sandbox/mail/mailbox.ts';
 import { openSandboxNetwork, type SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
 import { remoteCardGateway, remoteMailbox, remoteNetwork } from '../adapters/sandbox/remote.ts';
-import type { Mail } from '../adapters/mail.ts';
 import { createHandlers } from '../handlers/index.ts';
 import type { Wire } from '../handlers/wire.ts';
 import { systemCaller } from '../kernel/caller.ts';
@@ -21,8 +24,8 @@ import { execute, type Policy } from '../policy/core/command.ts';
 import { runStatement } from '../policy/core/transaction.ts';
 import { createAccessToken } from '../policy/identity/access-token.ts';
 import { authenticator } from '../policy/identity/authenticate.ts';
-import { readSettings } from '../policy/setting/settings.ts';
 import { activationCommandsFor, resourceCommandsFor } from '../policy/resources.ts';
+import { readSettings } from '../policy/setting/settings.ts';
 import { steps } from '../policy/steps.ts';
 import { createHttpServer } from '../surfaces/http/server.ts';
 import { queriesFor } from '../tools/queries.ts';
@@ -74,12 +77,17 @@ function migrationsDirectory(): string {
 }
 
 /** Brings the whole house up: database, outside, policy, workers, doors. In that order, and down in the other. */
-export async function startPlatform(configuration: Configuration, log: Logger, options: { historyDays?: number; rulesOff?: readonly string[] } = {}): Promise<Platform> {
+export async function startPlatform(
+  configuration: Configuration,
+  log: Logger,
+  options: { historyDays?: number; rulesOff?: readonly string[] } = {},
+): Promise<Platform> {
   const place = paths(configuration.home);
   mkdirSync(configuration.home, { recursive: true, mode: 0o700 });
   const closing: (() => Promise<void>)[] = [];
   const closeAll = async () => {
-    for (const close of closing.reverse()) await close().catch((error) => log.error({ err: error }, 'could not close cleanly'));
+    for (const close of closing.reverse())
+      await close().catch((error) => log.error({ err: error }, 'could not close cleanly'));
   };
   try {
     const database = await startDatabase({
@@ -108,7 +116,10 @@ export async function startPlatform(configuration: Configuration, log: Logger, o
       rulesOff: new Set(options.rulesOff ?? []),
       outside,
     };
-    const firstToken = await seed(policy, options.historyDays === undefined ? {} : { historyDays: options.historyDays });
+    const firstToken = await seed(
+      policy,
+      options.historyDays === undefined ? {} : { historyDays: options.historyDays },
+    );
 
     const jobs = catalogueJobSteps({ files: localJobFiles(place.jobs), publicUrl: configuration.publicUrl });
     const worker = makeWorker(policy, [...steps, ...jobs], machineClock, log);
@@ -205,11 +216,27 @@ export async function mintOperatorToken(configuration: Configuration, log: Logge
     log: (message) => log.info(message),
   });
   try {
-    const connected = await connect({ url: database.serverUrl, max: 2, statementTimeoutMs: configuration.statementTimeoutMs, log: (message) => log.warn(message) });
+    const connected = await connect({
+      url: database.serverUrl,
+      max: 2,
+      statementTimeoutMs: configuration.statementTimeoutMs,
+      log: (message) => log.warn(message),
+    });
     try {
       const outside = nothingOutside();
-      const policy: Policy = { pool: connected.pool, newId: idSource(Date.now, secureRandom), settings: await readSettings(connected.pool), rulesOff: new Set(), outside };
-      const { token } = await execute(policy, createAccessToken, { name: 'operator', audience: 'operator', scopes: ['*'] }, { ...systemCaller('start'), surface: 'start' });
+      const policy: Policy = {
+        pool: connected.pool,
+        newId: idSource(Date.now, secureRandom),
+        settings: await readSettings(connected.pool),
+        rulesOff: new Set(),
+        outside,
+      };
+      const { token } = await execute(
+        policy,
+        createAccessToken,
+        { name: 'operator', audience: 'operator', scopes: ['*'] },
+        { ...systemCaller('start'), surface: 'start' },
+      );
       keepToken(place.cli, configuration.publicUrl, token);
       return token;
     } finally {
@@ -226,9 +253,17 @@ function nothingOutside(): Policy['outside'] {
     throw new Error('this program opened no outside');
   };
   return {
-    gateway: { kind: 'sandbox', describeCard: never, authorise: never, capture: never, void: never, refund: never, find: never, book: never },
+    gateway: {
+      kind: 'sandbox',
+      describeCard: never,
+      authorise: never,
+      capture: never,
+      void: never,
+      refund: never,
+      find: never,
+      book: never,
+    },
     network: { kind: 'sandbox', apply: never, find: never, line: never },
     mail: { kind: 'mailbox', send: never },
   };
 }
-

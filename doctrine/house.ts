@@ -3,8 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
+import {
+  openSandboxCardGateway,
+  type SandboxCardGateway,
+} from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
 import { openMailbox } from '../adapters/sandbox/mail/mailbox.ts';
-import { openSandboxCardGateway, type SandboxCardGateway } from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
 import { openSandboxNetwork, type SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
 import { connect } from '../app/database/connect.ts';
 import { type TestDatabase, testDatabase } from '../app/database/testing.ts';
@@ -45,20 +48,42 @@ export interface House {
   /** Orders a plan. @returns the order's id. */
   order(customerId: string, offering?: string): Promise<string>;
   topUp(subscriptionId: string, offering: string): Promise<string>;
-  state(orderId: string): Promise<{ order: string; note: string; subscriptionId: string | null; line: string | null; payment: string | null }>;
+  state(
+    orderId: string,
+  ): Promise<{
+    order: string;
+    note: string;
+    subscriptionId: string | null;
+    line: string | null;
+    payment: string | null;
+  }>;
   breaches(options?: { quiet: boolean }): Promise<Breach[]>;
   close(): Promise<void>;
 }
 
-const clock: MachineClock = { now: () => new Date(), sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)) };
+const clock: MachineClock = {
+  now: () => new Date(),
+  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+};
 
-export const operator: Caller = { audience: 'operator', id: 'opr_test', name: 'Test operator', surface: 'tools', scopes: ['*'] };
+export const operator: Caller = {
+  audience: 'operator',
+  id: 'opr_test',
+  name: 'Test operator',
+  surface: 'tools',
+  scopes: ['*'],
+};
 
 /** Opens a house with the seed catalogue. Business time stands still at the instant it was opened. */
 export async function openHouse(): Promise<House> {
   const database = await testDatabase();
   const directory = mkdtempSync(join(tmpdir(), 'airtime-house-'));
-  const connected = await connect({ url: database.serverUrl, max: 12, statementTimeoutMs: 10_000, log: () => undefined });
+  const connected = await connect({
+    url: database.serverUrl,
+    max: 12,
+    statementTimeoutMs: 10_000,
+    log: () => undefined,
+  });
   const options = { directory, now: clock.now, id: randomUUID };
   const gateway = await openSandboxCardGateway(options);
   const network = await openSandboxNetwork(options);
@@ -73,12 +98,17 @@ export async function openHouse(): Promise<House> {
   await seed(policy, { historyDays: 0 });
   const putBack: string[] = [];
   const log = { warn: (fields: object) => putBack.push(JSON.stringify(fields)) };
-  const makeOne = (steps: readonly StepDefinition[] = allSteps, over: Policy = policy) => makeWorker(over, steps, clock, log);
+  const makeOne = (steps: readonly StepDefinition[] = allSteps, over: Policy = policy) =>
+    makeWorker(over, steps, clock, log);
   const own = makeOne();
   let customers = 0;
 
   const due = async () => {
-    const [row] = await runStatement<{ count: bigint }>(connected.pool, `SELECT count(*) AS count FROM "flow_step" WHERE "state" = 'waiting' AND "due_at" <= business_now()`, []);
+    const [row] = await runStatement<{ count: bigint }>(
+      connected.pool,
+      `SELECT count(*) AS count FROM "flow_step" WHERE "state" = 'waiting' AND "due_at" <= business_now()`,
+      [],
+    );
     return Number(row?.count ?? 0);
   };
 
@@ -101,14 +131,27 @@ export async function openHouse(): Promise<House> {
     },
     async customer(token = 'tok_visa') {
       customers += 1;
-      const made = await execute(policy, registerCustomer, { name: `Customer ${customers}`, email: `c${customers}-${randomUUID()}@example.com` }, operator);
+      const made = await execute(
+        policy,
+        registerCustomer,
+        { givenName: 'Ada', familyName: `Test ${customers}`, email: `c${customers}-${randomUUID()}@example.com` },
+        operator,
+      );
       await execute(policy, addCard, { customerId: made.id, token }, operator);
       return made.id;
     },
-    order: async (customerId, offering = 'PLAN_S') => (await execute(policy, placeOrder, { customerId, offering }, operator)).id,
-    topUp: async (subscriptionId, offering) => (await execute(policy, topUp, { subscriptionId, offering }, operator)).id,
+    order: async (customerId, offering = 'PLAN_S') =>
+      (await execute(policy, placeOrder, { customerId, offering }, operator)).id,
+    topUp: async (subscriptionId, offering) =>
+      (await execute(policy, topUp, { subscriptionId, offering }, operator)).id,
     async state(orderId) {
-      const [row] = await runStatement<{ order: string; note: string; subscriptionId: string | null; line: string | null; payment: string | null }>(
+      const [row] = await runStatement<{
+        order: string;
+        note: string;
+        subscriptionId: string | null;
+        line: string | null;
+        payment: string | null;
+      }>(
         connected.pool,
         `SELECT o."state" AS order, coalesce((SELECT string_agg(n ->> 'text', '; ') FROM jsonb_array_elements(o."document" -> 'note') n), '') AS note,
            i."subscription_id", s."state" AS line, p."state" AS payment

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { CardGateway } from '../adapters/card-gateway.ts';
-import { type DesiredLine, type Network, networkStates } from '../adapters/network.ts';
+import type { DesiredLine, Network, networkStates } from '../adapters/network.ts';
 import { isJsonObject } from '../kernel/json.ts';
 import { runStatement } from '../policy/core/transaction.ts';
 
@@ -171,13 +171,15 @@ const tablesOfResources = `SELECT t.table_name AS name FROM information_schema.c
     AND EXISTS (SELECT 1 FROM information_schema.columns d WHERE d.table_schema = t.table_schema AND d.table_name = t.table_name AND d.column_name = 'document')
   ORDER BY 1`;
 
-const eventsOf = (table: string) => `
-  SELECT '${table}' AS "table", r."id", r."version", e.events, e.newest, e.type FROM "${table}" r
-    LEFT JOIN LATERAL (
-      SELECT count(*) AS events, max("resource_sequence") AS newest, min("resource_sequence") AS oldest,
-        (array_agg("resource" ORDER BY "resource_sequence" DESC))[1] AS resource, (array_agg("type" ORDER BY "resource_sequence" DESC))[1] AS type
-      FROM "event" WHERE "resource_id" = r."id") e ON true
-   WHERE e.events <> r."version" OR e.newest <> r."version" OR e.oldest <> 1 OR e.resource IS DISTINCT FROM r."document"`;
+// One pass over the events for all tables together.
+const eventsOf = (tables: readonly string[]) => `
+  WITH r AS (${tables.map((table) => `SELECT '${table}' AS "table", "id", "version", "document" FROM "${table}"`).join(' UNION ALL ')}),
+    e AS (SELECT "resource_id" AS id, count(*) AS events, max("resource_sequence") AS newest, min("resource_sequence") AS oldest FROM "event" GROUP BY 1)
+  SELECT r."table", r."id", r."version", e.events, e.newest, e.oldest, l."type", l."command",
+      l."resource" IS NOT DISTINCT FROM r."document" AS same FROM r LEFT JOIN e ON e.id = r."id"
+    LEFT JOIN "event" l ON l."resource_id" = e.id AND l."resource_sequence" = e.newest
+   WHERE e.events IS DISTINCT FROM r."version" OR e.newest IS DISTINCT FROM r."version" OR e.oldest IS DISTINCT FROM 1
+     OR l."resource" IS DISTINCT FROM r."document"`;
 
 const orphanEvents = (tables: readonly string[]) => `
   SELECT e."id", e."type", e."resource_id" FROM "event" e
@@ -215,10 +217,11 @@ const rows = (pool: Pool, sql: string) => runStatement<Record<string, unknown>>(
 async function eventBreaches(pool: Pool): Promise<Breach[]> {
   const tables = (await runStatement<{ name: string }>(pool, tablesOfResources, [])).map(({ name }) => name);
   const found: Breach[] = [];
-  for (const table of tables) {
-    for (const facts of await rows(pool, eventsOf(table))) found.push({ invariant: 'events: each version of a row is one event, and the last is the row', facts });
+  for (const facts of await rows(pool, eventsOf(tables))) {
+    found.push({ invariant: 'events: each version of a row is one event, and the last is the row', facts });
   }
-  for (const facts of await rows(pool, orphanEvents(tables))) found.push({ invariant: 'events: what was created is there', facts });
+  for (const facts of await rows(pool, orphanEvents(tables)))
+    found.push({ invariant: 'events: what was created is there', facts });
   return found;
 }
 
@@ -242,10 +245,17 @@ interface OurPayment {
 async function bookBreaches(pool: Pool, gateway: Pick<CardGateway, 'book'>): Promise<Breach[]> {
   const booked = await readBook(gateway);
   const ours = new Map(
-    (await runStatement<OurPayment>(pool, 'SELECT "id", "state", "amount_minor", "refunded_minor", "fact_key" FROM "payment"', [])).map((row) => [row.id, row]),
+    (
+      await runStatement<OurPayment>(
+        pool,
+        'SELECT "id", "state", "amount_minor", "refunded_minor", "fact_key" FROM "payment"',
+        [],
+      )
+    ).map((row) => [row.id, row]),
   );
   const found: Breach[] = [];
-  const breach = (invariant: string, facts: Record<string, unknown>) => found.push({ invariant: `book: ${invariant}`, facts });
+  const breach = (invariant: string, facts: Record<string, unknown>) =>
+    found.push({ invariant: `book: ${invariant}`, facts });
 
   const captured = new Map<string, { captures: number; capturedMinor: number; returnedMinor: number }>();
   for (const [gatewayReference, payment] of booked) {
@@ -270,11 +280,17 @@ async function bookBreaches(pool: Pool, gateway: Pick<CardGateway, 'book'>): Pro
     }
   }
   for (const own of ours.values()) {
-    if ((own.state === 'captured' || own.state === 'done') && !captured.has(own.id)) breach('each captured payment is in the book', { ...own });
+    if ((own.state === 'captured' || own.state === 'done') && !captured.has(own.id))
+      breach('each captured payment is in the book', { ...own });
   }
-  const [bills] = await runStatement<{ sum: bigint }>(pool, 'SELECT coalesce(sum("amount_minor"), 0)::bigint AS sum FROM "customer_bill" WHERE "payment_id" IS NOT NULL', []);
+  const [bills] = await runStatement<{ sum: bigint }>(
+    pool,
+    'SELECT coalesce(sum("amount_minor"), 0)::bigint AS sum FROM "customer_bill" WHERE "payment_id" IS NOT NULL',
+    [],
+  );
   const net = [...captured.values()].reduce((sum, one) => sum + one.capturedMinor - one.returnedMinor, 0);
-  if (Number(bills?.sum ?? 0) !== net) breach('captured minus refunded is the sum of bills', { net, bills: Number(bills?.sum ?? 0) });
+  if (Number(bills?.sum ?? 0) !== net)
+    breach('captured minus refunded is the sum of bills', { net, bills: Number(bills?.sum ?? 0) });
   return found;
 }
 
@@ -288,7 +304,13 @@ async function readBook(gateway: Pick<CardGateway, 'book'>): Promise<Map<string,
     if (kind === 'authorise') {
       const { answer } = operation;
       // What waits for the customer can still become a charge.
-      booked.set(gatewayReference, { reference: operation.reference, held: answer.outcome !== 'declined', captures: 0, capturedMinor: 0, returnedMinor: 0 });
+      booked.set(gatewayReference, {
+        reference: operation.reference,
+        held: answer.outcome !== 'declined',
+        captures: 0,
+        capturedMinor: 0,
+        returnedMinor: 0,
+      });
       if (answer.outcome === 'authorised') expiries.set(gatewayReference, answer.expiresAt);
       continue;
     }
@@ -298,7 +320,8 @@ async function readBook(gateway: Pick<CardGateway, 'book'>): Promise<Map<string,
       payment.captures += 1;
       payment.capturedMinor += amountMinor;
     }
-    if (operation.answer.outcome === 'refunded' || operation.answer.outcome === 'charged_back') payment.returnedMinor += amountMinor;
+    if (operation.answer.outcome === 'refunded' || operation.answer.outcome === 'charged_back')
+      payment.returnedMinor += amountMinor;
     if (['captured', 'voided', 'expired'].includes(operation.answer.outcome)) payment.held = false;
   }
   for (const [gatewayReference, expiresAt] of expiries) {
@@ -313,13 +336,22 @@ const linesOfServices = `SELECT v."id" AS service, v."desired", s."id", s."state
 /** The network serves a line exactly when and as far as we say so. */
 async function networkBreaches(pool: Pool, network: Pick<Network, 'line'>): Promise<Breach[]> {
   const found: Breach[] = [];
-  const lines = await runStatement<{ service: string; desired: unknown; id: string; state: string }>(pool, linesOfServices, []);
+  const lines = await runStatement<{ service: string; desired: unknown; id: string; state: string }>(
+    pool,
+    linesOfServices,
+    [],
+  );
   for (const { service, desired, id, state } of lines) {
     const believed = await network.line(service);
     const wanted = state === 'active' ? 'active' : state === 'terminated' ? 'terminated' : 'inactive';
-    const switches = (['data', 'voice', 'sms', 'roamingData'] as const).filter((name) => isJsonObject(desired) && believed?.state === 'active' && believed[name] !== desired[name]);
+    const switches = (['data', 'voice', 'sms', 'roamingData'] as const).filter(
+      (name) => isJsonObject(desired) && believed?.state === 'active' && believed[name] !== desired[name],
+    );
     if (!isSame(believed, wanted) || switches.length > 0) {
-      found.push({ invariant: 'network: a line is served as we say', facts: { id, state, desired, believed, switches } });
+      found.push({
+        invariant: 'network: a line is served as we say',
+        facts: { id, state, desired, believed, switches },
+      });
     }
   }
   return found;

@@ -15,8 +15,14 @@ import { tmf678 } from './tmf678.ts';
 import { tmf683 } from './tmf683.ts';
 import type { ApiHandlers } from './wire.ts';
 
-/** The handlers of every API, made once from the commands that the policy layer has for each resource. */
-export function createHandlers(commands: CommandsFor, activationCommands: CommandsFor): Readonly<Record<Api, ApiHandlers>> {
+/**
+ * The handlers of every API, made once from the commands that the policy layer has for each resource. TMF640 offers the
+ * services of TMF638 by commands of its own.
+ */
+export function createHandlers(
+  commands: CommandsFor,
+  activationCommands: CommandsFor = commands,
+): Readonly<Record<Api, ApiHandlers>> {
   return {
     TMF620: tmf620(commands),
     TMF621: tmf621(commands),

@@ -1,9 +1,9 @@
 import { addCard } from './card/commands.ts';
+import { moveOffering } from './catalogue/commands.ts';
 import { freezeClock, thawClock } from './clock/commands.ts';
 import type { AnyDefinition } from './core/command.ts';
 import { registerCustomer } from './customer/commands.ts';
 import { createAccessToken, revokeAccessToken } from './identity/access-token.ts';
-import { moveOffering } from './catalogue/commands.ts';
 import { loadEsims, loadNumbers } from './inventory/commands.ts';
 import { placeOrder, topUp } from './order/commands.ts';
 import { activationCommandsFor, resourceCommandsFor } from './resources.ts';
@@ -31,5 +31,7 @@ const byPeople: readonly AnyDefinition[] = [
 /** Every command of the house: those with a flat input that people type, and those that take a body of the standard. */
 export const commands: readonly AnyDefinition[] = [
   ...byPeople,
-  ...[...Object.values(resourceCommandsFor), activationCommandsFor.service ?? {}].flatMap((one) => [one.create, one.patch, one.remove].filter((command) => command !== undefined)),
+  ...[...Object.values(resourceCommandsFor), activationCommandsFor.service ?? {}].flatMap((one) =>
+    [one.create, one.patch, one.remove].filter((command) => command !== undefined),
+  ),
 ];

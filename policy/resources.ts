@@ -47,4 +47,7 @@ export const resourceCommandsFor: Readonly<Record<string, WireCommands>> = {
 };
 
 /** TMF640 offers the services of TMF638 as something to activate: the same resource, with a monitor for each task. */
-export const activationCommandsFor: Readonly<Record<string, WireCommands>> = { ...resourceCommandsFor, service: serviceActivationCommands };
+export const activationCommandsFor: Readonly<Record<string, WireCommands>> = {
+  ...resourceCommandsFor,
+  service: serviceActivationCommands,
+};

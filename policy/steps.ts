@@ -5,4 +5,9 @@ import { cancelServiceOrderStep } from './service-order/commands.ts';
 import { subscriptionSteps } from './subscription/steps.ts';
 
 /** Everything that happens without a caller. */
-export const steps: readonly StepDefinition[] = [...orderSteps, ...networkSteps, ...subscriptionSteps, cancelServiceOrderStep];
+export const steps: readonly StepDefinition[] = [
+  ...orderSteps,
+  ...networkSteps,
+  ...subscriptionSteps,
+  cancelServiceOrderStep,
+];

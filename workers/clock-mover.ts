@@ -50,9 +50,14 @@ async function settle(policy: Policy, worker: Worker, clock: MachineClock): Prom
     );
     if (Number(open?.count ?? 0) === 0) return total;
     if (clock.now().getTime() > deadline) {
-      throw new AirtimeError(503, 'clock.work_unfinished', 'Work that is due did not finish in time; business time stays where it is.', {
-        facts: { open: Number(open?.count ?? 0) },
-      });
+      throw new AirtimeError(
+        503,
+        'clock.work_unfinished',
+        'Work that is due did not finish in time; business time stays where it is.',
+        {
+          facts: { open: Number(open?.count ?? 0) },
+        },
+      );
     }
     if (ran === 0) await clock.sleep(pollMs);
   }

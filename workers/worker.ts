@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { MachineClock } from '../kernel/clock.ts';
-import { type ClaimedStep, claimSteps, extendLease, LeaseLost, putBack, type StepDefinition, stepContext, TryLater } from '../policy/core/flow.ts';
 import type { Policy } from '../policy/core/command.ts';
+import {
+  type ClaimedStep,
+  claimSteps,
+  extendLease,
+  LeaseLost,
+  putBack,
+  type StepDefinition,
+  stepContext,
+  TryLater,
+} from '../policy/core/flow.ts';
 
 export interface Worker {
   /** Looks for due work at once. */
@@ -25,7 +34,12 @@ const tickMs = 250;
  * Claims due steps and runs them. Any number of workers, in any number of processes, share the rows: a step is leased
  * for seconds and kept by a heartbeat, so the work of one that dies is taken over by another.
  */
-export function makeWorker(policy: Policy, steps: readonly StepDefinition[], clock: MachineClock, log: WorkerLog): Worker {
+export function makeWorker(
+  policy: Policy,
+  steps: readonly StepDefinition[],
+  clock: MachineClock,
+  log: WorkerLog,
+): Worker {
   const name = `worker-${randomUUID()}`;
   const definitions = new Map(steps.map((step) => [`${step.flow}.${step.step}`, step]));
   let stopping = false;
@@ -35,16 +49,29 @@ export function makeWorker(policy: Policy, steps: readonly StepDefinition[], clo
 
   async function runStep(step: ClaimedStep): Promise<void> {
     const definition = definitions.get(`${step.flow}.${step.step}`);
-    const heartbeat = setInterval(() => {
-      extendLease(policy, name, step.id, leaseSeconds).catch(() => undefined);
-    }, (leaseSeconds * 1000) / 3);
+    const heartbeat = setInterval(
+      () => {
+        extendLease(policy, name, step.id, leaseSeconds).catch(() => undefined);
+      },
+      (leaseSeconds * 1000) / 3,
+    );
     try {
       if (!definition) throw new TryLater(`no step ${step.flow}.${step.step} in this version`);
       await definition.run(stepContext(policy, step, name));
     } catch (error) {
       if (error instanceof LeaseLost) return;
       const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      log.warn({ step: step.id, flow: step.flow, name: step.step, subject: step.subject, attempts: step.attempts, reason: message }, 'step will be tried again');
+      log.warn(
+        {
+          step: step.id,
+          flow: step.flow,
+          name: step.step,
+          subject: step.subject,
+          attempts: step.attempts,
+          reason: message,
+        },
+        'step will be tried again',
+      );
       // When the database is gone too, the lease runs out and the step is claimed again.
       await putBack(policy, name, step, message).catch(() => undefined);
     } finally {

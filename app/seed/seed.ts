@@ -20,7 +20,11 @@ export async function seed(policy: Policy, options: { historyDays?: number }): P
   try {
     await client.query('SELECT pg_advisory_lock($1)', [seedLock]);
     try {
-      const [filled] = await runStatement<{ tokens: bigint }>(policy.pool, 'SELECT count(*) AS tokens FROM "access_token"', []);
+      const [filled] = await runStatement<{ tokens: bigint }>(
+        policy.pool,
+        'SELECT count(*) AS tokens FROM "access_token"',
+        [],
+      );
       if (Number(filled?.tokens ?? 0) > 0) return undefined;
       return await fill(policy, options);
     } finally {
@@ -45,6 +49,11 @@ async function fill(policy: Policy, options: { historyDays?: number }): Promise<
   }));
   await execute(policy, loadEsims, { profiles }, caller);
   // The token comes last: a start that broke off before it is done again from the beginning.
-  const made = await execute(policy, createAccessToken, { name: 'operator', audience: 'operator', scopes: ['*'] }, caller);
+  const made = await execute(
+    policy,
+    createAccessToken,
+    { name: 'operator', audience: 'operator', scopes: ['*'] },
+    caller,
+  );
   return made.token;
 }

@@ -29,7 +29,14 @@ import { findRow, findRows, type Tables } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { customerResource } from '../customer/resource.ts';
 import { paymentMethodResource } from './resource.ts';
-import { cardCustomerKnown, cardNotExpired, cardNotLastOfLiveLine, cardsAtMostFive, cardTokenKnown, type NewCardFacts } from './rules.ts';
+import {
+  cardCustomerKnown,
+  cardNotExpired,
+  cardNotLastOfLiveLine,
+  cardsAtMostFive,
+  cardTokenKnown,
+  type NewCardFacts,
+} from './rules.ts';
 
 const isCard = (document: JsonObject) => /^tokeni[sz]edCard$/i.test(text(document['@type']) ?? '');
 
@@ -62,7 +69,10 @@ const rules = [cardCustomerKnown, cardTokenKnown, cardNotExpired, cardsAtMostFiv
 async function keepCard(tx: Tx, facts: NewCardFacts): Promise<Stored> {
   const { card } = facts;
   if (!facts.isCard || !card || facts.customerId === undefined) {
-    return createResource(tx, paymentMethodResource, { ...facts.document, status: text(facts.document.status) ?? 'active' });
+    return createResource(tx, paymentMethodResource, {
+      ...facts.document,
+      status: text(facts.document.status) ?? 'active',
+    });
   }
   const expiresAt = endOfCardMonth(card.expiryYear, card.expiryMonth);
   const isPreferred = facts.document.isPreferred === true || facts.cardsOnFile === 0;
@@ -90,7 +100,12 @@ async function keepCard(tx: Tx, facts: NewCardFacts): Promise<Stored> {
 /** One preferred card at a time. */
 async function unprefer(tx: Tx, customerId: string): Promise<void> {
   for (const row of await findRows(tx, 'paymentMethod', { customerId, isPreferred: true }, true)) {
-    await saveResource(tx, paymentMethodResource, { ...row, document: documentOf(row) }, { ...documentOf(row), isPreferred: false });
+    await saveResource(
+      tx,
+      paymentMethodResource,
+      { ...row, document: documentOf(row) },
+      { ...documentOf(row), isPreferred: false },
+    );
   }
 }
 
@@ -155,7 +170,11 @@ export const addCard = command<z.infer<typeof addInput>, NewCardFacts, Stored>({
 /** What the gateway told us stays as it told us; a client may rename a method, describe it, or prefer it. */
 const fixedOfCard = ['@type', 'status', 'brand', 'lastFourDigits', 'expirationDate', 'relatedParty', 'token'];
 
-const patch = command<PatchInput, ResourceFacts & { stored: Stored & { row: Tables['paymentMethod'] }; changedFixed: string[] }, Stored>({
+const patch = command<
+  PatchInput,
+  ResourceFacts & { stored: Stored & { row: Tables['paymentMethod'] }; changedFixed: string[] },
+  Stored
+>({
   name: 'payment_method.patch',
   summary: 'Rename or prefer a payment method',
   input: patchInput,
@@ -165,7 +184,8 @@ const patch = command<PatchInput, ResourceFacts & { stored: Stored & { row: Tabl
     legalTransition(paymentMethodResource),
     {
       code: 'card.facts_come_from_gateway',
-      sentence: 'The number, brand, expiry, owner and state of a card on file cannot be edited: add the new card instead.',
+      sentence:
+        'The number, brand, expiry, owner and state of a card on file cannot be edited: add the new card instead.',
       status: 409,
       kept: (facts) => facts.changedFixed.length === 0,
       shown: (facts) => ({ attributes: facts.changedFixed }),
@@ -185,14 +205,20 @@ const patch = command<PatchInput, ResourceFacts & { stored: Stored & { row: Tabl
   },
   async apply(tx, facts) {
     const { customerId } = facts.stored.row;
-    if (facts.document.isPreferred === true && !facts.stored.row.isPreferred && customerId) await unprefer(tx, customerId);
+    if (facts.document.isPreferred === true && !facts.stored.row.isPreferred && customerId)
+      await unprefer(tx, customerId);
     return saveResource(tx, paymentMethodResource, facts.stored, facts.document);
   },
 });
 
 const remove = command<
   RemoveInput,
-  ResourceFacts & { otherCards: number; liveLines: number; isCharged: boolean; stored: Stored & { row: Tables['paymentMethod'] } },
+  ResourceFacts & {
+    otherCards: number;
+    liveLines: number;
+    isCharged: boolean;
+    stored: Stored & { row: Tables['paymentMethod'] };
+  },
   { id: string }
 >({
   name: 'payment_method.delete',
@@ -209,13 +235,17 @@ const remove = command<
     // The customer's lock keeps two removals of the last two cards apart.
     if (customerId) await findRow(tx, 'customer', { id: customerId }, true);
     const others = customerId ? await findRows(tx, 'paymentMethod', { customerId, state: 'active' }) : [];
-    const [lines] = await tx.sql<{ count: bigint }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${customerId} AND "state" <> 'terminated'`;
+    const [lines] = await tx.sql<{
+      count: bigint;
+    }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${customerId} AND "state" <> 'terminated'`;
     return {
       ...stored,
       before: stored.document,
       stored,
       isCharged: stored.row.gatewayToken !== null,
-      otherCards: others.filter((one) => one.id !== stored.id && one.gatewayToken !== null && (one.expiresAt ?? tx.now) >= tx.now).length,
+      otherCards: others.filter(
+        (one) => one.id !== stored.id && one.gatewayToken !== null && (one.expiresAt ?? tx.now) >= tx.now,
+      ).length,
       liveLines: Number(lines?.count ?? 0),
     };
   },
@@ -231,14 +261,27 @@ const remove = command<
 });
 
 async function preferAnother(tx: Tx, customerId: string): Promise<void> {
-  const [next] = (await findRows(tx, 'paymentMethod', { customerId, state: 'active' }, true)).filter((row) => row.gatewayToken !== null);
-  if (next) await saveResource(tx, paymentMethodResource, { ...next, document: documentOf(next) }, { ...documentOf(next), isPreferred: true });
+  const [next] = (await findRows(tx, 'paymentMethod', { customerId, state: 'active' }, true)).filter(
+    (row) => row.gatewayToken !== null,
+  );
+  if (next)
+    await saveResource(
+      tx,
+      paymentMethodResource,
+      { ...next, document: documentOf(next) },
+      { ...documentOf(next), isPreferred: true },
+    );
 }
 
 export const paymentMethodCommands: ResourceCommands = { create, patch, remove };
 
 /** The card that a charge goes to: the preferred one that has not expired, else any other that has not. */
-export function chargeableCard(cards: readonly Tables['paymentMethod'][], now: Date): Tables['paymentMethod'] | undefined {
-  const usable = cards.filter((card) => card.state === 'active' && card.gatewayToken !== null && card.expiresAt !== null && card.expiresAt >= now);
+export function chargeableCard(
+  cards: readonly Tables['paymentMethod'][],
+  now: Date,
+): Tables['paymentMethod'] | undefined {
+  const usable = cards.filter(
+    (card) => card.state === 'active' && card.gatewayToken !== null && card.expiresAt !== null && card.expiresAt >= now,
+  );
   return usable.find((card) => card.isPreferred) ?? usable[0];
 }

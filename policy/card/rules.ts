@@ -30,7 +30,9 @@ export const cardNotExpired = rule<NewCardFacts>({
   code: 'card.not_expired',
   sentence: 'This card has expired.',
   kept: (facts, tx) => !facts.card || endOfCardMonth(facts.card.expiryYear, facts.card.expiryMonth) >= tx.now,
-  shown: (facts) => ({ expiry: facts.card ? `${facts.card.expiryYear}-${String(facts.card.expiryMonth).padStart(2, '0')}` : null }),
+  shown: (facts) => ({
+    expiry: facts.card ? `${facts.card.expiryYear}-${String(facts.card.expiryMonth).padStart(2, '0')}` : null,
+  }),
 });
 
 export const cardsAtMostFive = rule<NewCardFacts>({
@@ -40,7 +42,9 @@ export const cardsAtMostFive = rule<NewCardFacts>({
   shown: (facts) => ({ cards: facts.cardsOnFile }),
 });
 
-export const cardNotLastOfLiveLine = rule<ResourceFacts & { otherCards: number; liveLines: number; isCharged: boolean }>({
+export const cardNotLastOfLiveLine = rule<
+  ResourceFacts & { otherCards: number; liveLines: number; isCharged: boolean }
+>({
   code: 'card.not_last_of_live_line',
   sentence: 'The last card of a customer with a live line cannot be removed: add another one first.',
   status: 409,

@@ -13,14 +13,17 @@ interface ClockFacts {
 }
 
 async function lastRecorded(tx: Tx): Promise<Date | undefined> {
-  const [row] = await tx.sql<{ at: Date | null }>`SELECT greatest((SELECT max("occurred_at") FROM (SELECT "occurred_at" FROM "event" ORDER BY "position" DESC LIMIT 1000) e),
+  const [row] = await tx.sql<{
+    at: Date | null;
+  }>`SELECT greatest((SELECT max("occurred_at") FROM (SELECT "occurred_at" FROM "event" ORDER BY "position" DESC LIMIT 1000) e),
     (SELECT "frozen_at" FROM "business_clock")) AS at`;
   return row?.at ?? undefined;
 }
 
 export const clockNeedsSandboxes = rule<ClockFacts>({
   code: 'clock.needs_sandboxes',
-  sentence: 'Business time can be moved only while card gateway and network are sandboxes: a movable clock never meets a real card.',
+  sentence:
+    'Business time can be moved only while card gateway and network are sandboxes: a movable clock never meets a real card.',
   kept: (facts) => facts.sandboxed,
 });
 
@@ -32,7 +35,11 @@ export const clockNeverGoesBack = rule<ClockFacts>({
   shown: (facts) => ({ to: facts.to?.toISOString() ?? null, recorded: facts.recorded?.toISOString() ?? null }),
 });
 
-async function setClock(tx: Tx, mode: 'wall' | 'frozen', frozenAt: Date | null): Promise<{ mode: string; now: string }> {
+async function setClock(
+  tx: Tx,
+  mode: 'wall' | 'frozen',
+  frozenAt: Date | null,
+): Promise<{ mode: string; now: string }> {
   const row = await findRow(tx, 'businessClock', { id: 1 }, true);
   const columns = { mode, frozenAt, movedAt: frozenAt ?? tx.now };
   if (row) await updateRows(tx, 'businessClock', { id: 1 }, columns);
@@ -56,14 +63,20 @@ const sandboxes = (outside: { gateway: { kind: string }; network: { kind: string
 export const freezeClock = command<{ at?: string | undefined }, ClockFacts, { mode: string; now: string }>({
   name: 'clock.freeze',
   summary: 'Stop business time',
-  input: z.object({ at: z.iso.datetime({ offset: true }).optional().describe('The instant to stop at; now, when not given') }),
+  input: z.object({
+    at: z.iso.datetime({ offset: true }).optional().describe('The instant to stop at; now, when not given'),
+  }),
   output: clockOutput,
   audience: ['operator'],
   effect: 'write',
   examples: ['bss clock freeze'],
   rules: [clockNeedsSandboxes, clockNeverGoesBack],
   ask: sandboxes,
-  facts: async (tx, input, asked) => ({ sandboxed: asked === true, to: new Date(input.at ?? tx.now), recorded: await lastRecorded(tx) }),
+  facts: async (tx, input, asked) => ({
+    sandboxed: asked === true,
+    to: new Date(input.at ?? tx.now),
+    recorded: await lastRecorded(tx),
+  }),
   apply: (tx, facts) => setClock(tx, 'frozen', facts.to ?? tx.now),
 });
 

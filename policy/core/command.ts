@@ -49,7 +49,10 @@ export interface Command<Input, Facts, Output> {
  * the command, locks, judges the same rules and records by itself.
  */
 export interface SingleCall<Input, Output>
-  extends Pick<Command<Input, unknown, Output>, 'name' | 'summary' | 'input' | 'output' | 'audience' | 'effect' | 'examples' | 'positional'> {
+  extends Pick<
+    Command<Input, unknown, Output>,
+    'name' | 'summary' | 'input' | 'output' | 'audience' | 'effect' | 'examples' | 'positional'
+  > {
   readonly rules: readonly Rule<never>[];
   single(policy: Policy, input: Input, caller: Caller): Promise<Output>;
 }
@@ -60,7 +63,9 @@ export type AnyCommand = Command<any, any, any>;
 // biome-ignore lint/suspicious/noExplicitAny: as above
 export type AnyDefinition = AnyCommand | SingleCall<any, any>;
 
-export function command<Input, Facts, Output>(definition: Command<Input, Facts, Output>): Command<Input, Facts, Output> {
+export function command<Input, Facts, Output>(
+  definition: Command<Input, Facts, Output>,
+): Command<Input, Facts, Output> {
   return definition;
 }
 
@@ -128,7 +133,13 @@ export async function judge<Input, Facts, Output>(
 }
 
 /** Runs a definition of either kind. */
-export function run(policy: Policy, definition: AnyDefinition, rawInput: unknown, caller: Caller, options: ExecuteOptions = {}): Promise<unknown> {
+export function run(
+  policy: Policy,
+  definition: AnyDefinition,
+  rawInput: unknown,
+  caller: Caller,
+  options: ExecuteOptions = {},
+): Promise<unknown> {
   if (!('single' in definition)) return execute(policy, definition, rawInput, caller, options);
   return definition.single(policy, parseInput(definition, rawInput), caller);
 }
@@ -180,7 +191,9 @@ async function once<T>(
   const run = statements(client);
   await client.query('BEGIN');
   try {
-    const [begun] = await run.sql<{ now: Date }>`SELECT begin_command(${name}, ${JSON.stringify(caller)}::jsonb) AS now`;
+    const [begun] = await run.sql<{
+      now: Date;
+    }>`SELECT begin_command(${name}, ${JSON.stringify(caller)}::jsonb) AS now`;
     if (!begun) throw new Error('begin_command gave no time');
     const tx: Tx = {
       ...run,

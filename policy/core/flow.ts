@@ -82,7 +82,8 @@ export function stepContext(policy: Policy, step: ClaimedStep, worker: string): 
     during: (command, work) => transaction(policy, command, step.caller, { cause }, work),
     finish: (command, work) =>
       transaction(policy, command, step.caller, { cause }, async (tx) => {
-        const closed = await tx.sql`UPDATE "flow_step" SET "state" = 'done', "finished_at" = clock_timestamp(), "last_error" = NULL
+        const closed =
+          await tx.sql`UPDATE "flow_step" SET "state" = 'done', "finished_at" = clock_timestamp(), "last_error" = NULL
           WHERE "id" = ${step.id} AND "leased_by" = ${worker} AND "state" = 'waiting' RETURNING "id"`;
         if (closed.length === 0) throw new LeaseLost(`step ${step.id} is held by another worker`);
         return work(tx);
@@ -90,12 +91,25 @@ export function stepContext(policy: Policy, step: ClaimedStep, worker: string): 
   };
 }
 
-export async function claimSteps(policy: Policy, worker: string, limit: number, leaseSeconds: number): Promise<ClaimedStep[]> {
-  return runStatement<ClaimedStep>(policy.pool, 'SELECT * FROM claim_steps($1, $2, make_interval(secs => $3)) ORDER BY "due_at", "not_before", "id"', [worker, limit, leaseSeconds]);
+export async function claimSteps(
+  policy: Policy,
+  worker: string,
+  limit: number,
+  leaseSeconds: number,
+): Promise<ClaimedStep[]> {
+  return runStatement<ClaimedStep>(
+    policy.pool,
+    'SELECT * FROM claim_steps($1, $2, make_interval(secs => $3)) ORDER BY "due_at", "not_before", "id"',
+    [worker, limit, leaseSeconds],
+  );
 }
 
 export async function extendLease(policy: Policy, worker: string, stepId: string, leaseSeconds: number): Promise<void> {
-  await runStatement(policy.pool, 'SELECT extend_lease($1, $2, make_interval(secs => $3))', [stepId, worker, leaseSeconds]);
+  await runStatement(policy.pool, 'SELECT extend_lease($1, $2, make_interval(secs => $3))', [
+    stepId,
+    worker,
+    leaseSeconds,
+  ]);
 }
 
 const backoffMsMin = 100;

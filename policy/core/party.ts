@@ -31,7 +31,10 @@ export function reference(api: Api, resource: string, id: string, name?: string)
 }
 
 export const refs = {
-  customer: (id: string, name?: string): JsonObject => ({ ...reference('TMF629', 'customer', id, name), role: 'customer' }),
+  customer: (id: string, name?: string): JsonObject => ({
+    ...reference('TMF629', 'customer', id, name),
+    role: 'customer',
+  }),
   category: (id: string, name?: string) => reference('TMF620', 'category', id, name),
   specification: (id: string, name?: string) => reference('TMF620', 'productSpecification', id, name),
   offering: (id: string, name?: string) => reference('TMF620', 'productOffering', id, name),

@@ -17,7 +17,9 @@ import type { Tx } from './transaction.ts';
 
 /** A table that holds wire resources: the whole body in `document`, a version that is also the ETag. */
 export type ResourceTable = {
-  [T in TableName]: Tables[T] extends { id: string; state: string | null; document: unknown; version: bigint } ? T : never;
+  [T in TableName]: Tables[T] extends { id: string; state: string | null; document: unknown; version: bigint }
+    ? T
+    : never;
 }[TableName];
 
 export interface ResourceDefinition<T extends ResourceTable = ResourceTable> {
@@ -126,7 +128,10 @@ export async function saveResource<T extends ResourceTable>(
     resourceId: before.id,
     sequence: version,
     resource: whole,
-    change: { changed, ...(isStateChange ? { from: stateOf(definition, before.document), to: stateOf(definition, whole) } : {}) },
+    change: {
+      changed,
+      ...(isStateChange ? { from: stateOf(definition, before.document), to: stateOf(definition, whole) } : {}),
+    },
     customerId: definition.customerOf?.(whole),
   });
   return { id: before.id, document: whole, version };
@@ -197,7 +202,11 @@ export function checkIfMatch(stored: Stored, ifMatch: string | undefined): void 
   if (ifMatch === undefined || ifMatch.trim() === '*') return;
   const tags = ifMatch.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
   if (!tags.includes(`"${stored.version}"`)) {
-    throw new AirtimeError(412, 'preconditionFailed', `${stored.id} has changed: its ETag is "${stored.version}". Read it again, then retry.`);
+    throw new AirtimeError(
+      412,
+      'preconditionFailed',
+      `${stored.id} has changed: its ETag is "${stored.version}". Read it again, then retry.`,
+    );
   }
 }
 
@@ -210,14 +219,24 @@ export function patched(stored: Stored, patch: PatchInput['patch']): JsonObject 
     return merged;
   }
   try {
-    const { newDocument } = jsonPatch.applyPatch(copy, patch.value as unknown as Parameters<typeof jsonPatch.applyPatch>[1], true, true, true);
+    const { newDocument } = jsonPatch.applyPatch(
+      copy,
+      patch.value as unknown as Parameters<typeof jsonPatch.applyPatch>[1],
+      true,
+      true,
+      true,
+    );
     if (!isJsonObject(newDocument)) throw invalid('The patched resource must be an object.');
     return newDocument;
   } catch (error) {
     if (error instanceof AirtimeError) throw error;
     const detail = error instanceof Error ? (error.message.split('\n')[0] ?? '') : '';
     throw invalid(`The JSON patch cannot be applied: ${detail}`, [
-      { field: 'patch', rule: 'RFC 6902', remedy: 'Check the paths and the `test` operations against the stored resource.' },
+      {
+        field: 'patch',
+        rule: 'RFC 6902',
+        remedy: 'Check the paths and the `test` operations against the stored resource.',
+      },
     ]);
   }
 }
@@ -238,7 +257,10 @@ export async function checkContract(definition: ResourceDefinition, document: Js
   if (!validate) throw new Error(`${definition.api} has no validator for ${schema}`);
   if (!validate({ ...document, href: `https://example.com/${document.id}` })) {
     const faults = faultsOf(validate.errors);
-    throw invalid(`The ${definition.resource} would break its contract: ${faults.map((fault) => `${fault.field} ${fault.rule}`).join('; ')}.`, faults);
+    throw invalid(
+      `The ${definition.resource} would break its contract: ${faults.map((fault) => `${fault.field} ${fault.rule}`).join('; ')}.`,
+      faults,
+    );
   }
 }
 
@@ -280,7 +302,10 @@ export function legalTransition(definition: ResourceDefinition): Rule<ResourceFa
       if (!Object.hasOwn(definition.machine.table, from)) return true;
       return leads(definition.machine, from, to, definition.clientEvents);
     },
-    shown: (facts) => ({ from: facts.before ? stateOf(definition, facts.before) : undefined, to: stateOf(definition, facts.document) }),
+    shown: (facts) => ({
+      from: facts.before ? stateOf(definition, facts.before) : undefined,
+      to: stateOf(definition, facts.document),
+    }),
   });
 }
 
@@ -401,4 +426,3 @@ export function neverDeleted(definition: ResourceDefinition, because: string): R
     shown: (facts) => ({ id: facts.id }),
   });
 }
-

@@ -57,7 +57,11 @@ export function snake(name: string): string {
 
 // Objects go to jsonb columns as JSON; arrays in these tables are arrays of text; bytes and instants are themselves.
 function parameter(value: unknown): unknown {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date) && !(value instanceof Uint8Array)
+  return typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Date) &&
+    !(value instanceof Uint8Array)
     ? JSON.stringify(value)
     : value;
 }
@@ -93,7 +97,10 @@ export async function updateRows<T extends TableName>(
 export async function deleteRows<T extends TableName>(tx: Tx, table: T, where: Partial<Tables[T]>): Promise<void> {
   const wheres = Object.entries(where);
   if (wheres.length === 0) throw new Error(`a delete from ${table} needs a condition`);
-  await tx.run(`DELETE FROM "${snake(table)}" WHERE ${condition(wheres, 0)}`, wheres.map(([, value]) => parameter(value)));
+  await tx.run(
+    `DELETE FROM "${snake(table)}" WHERE ${condition(wheres, 0)}`,
+    wheres.map(([, value]) => parameter(value)),
+  );
 }
 
 /** Reads the rows that match all of `where`, oldest id first; with `lock` nobody else changes them until we commit. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { JsonObject } from '../../kernel/json.ts';
 import { command } from '../core/command.ts';
+import { objects, refs, text } from '../core/party.ts';
 import {
   type CreateInput,
   checkContract,
@@ -20,7 +21,6 @@ import {
   type Stored,
   saveResource,
 } from '../core/resource.ts';
-import { objects, refs, text } from '../core/party.ts';
 import { deleteRows, findRow, insertRow, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { customerResource, emailOf } from './resource.ts';
@@ -33,11 +33,26 @@ import {
   emailValid,
 } from './rules.ts';
 
-async function customerFacts(tx: Tx, id: string, document: JsonObject, before: JsonObject | undefined): Promise<CustomerFacts> {
+async function customerFacts(
+  tx: Tx,
+  id: string,
+  document: JsonObject,
+  before: JsonObject | undefined,
+): Promise<CustomerFacts> {
   const email = emailOf(document);
   const owner = email === undefined ? undefined : await findRow(tx, 'emailDirectory', { email }, true);
-  const [lines] = await tx.sql<{ count: bigint }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${id} AND "state" <> 'terminated'`;
-  return { id, document, version: 0n, before, email, emailOwner: owner?.customerId, liveLines: Number(lines?.count ?? 0) };
+  const [lines] = await tx.sql<{
+    count: bigint;
+  }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${id} AND "state" <> 'terminated'`;
+  return {
+    id,
+    document,
+    version: 0n,
+    before,
+    email,
+    emailOwner: owner?.customerId,
+    liveLines: Number(lines?.count ?? 0),
+  };
 }
 
 const createRules = [emailValid, emailUnique, activeNeedsContact];
@@ -125,7 +140,8 @@ const patch = command<PatchInput, CustomerFacts & { stored: Stored }, Stored>({
     const before = emailOf(facts.stored.document);
     if (facts.email !== before) {
       if (before !== undefined) await deleteRows(tx, 'emailDirectory', { email: before, customerId: facts.id });
-      if (facts.email !== undefined) await insertRow(tx, 'emailDirectory', { email: facts.email, customerId: facts.id });
+      if (facts.email !== undefined)
+        await insertRow(tx, 'emailDirectory', { email: facts.email, customerId: facts.id });
     }
     if (text(facts.document.status) === 'closed') {
       await updateRows(tx, 'billingAccount', { customerId: facts.id }, { state: 'closed' });
@@ -149,7 +165,11 @@ const remove = command<RemoveInput, CustomerFacts & { ledger: number; stored: St
       (SELECT count(*) FROM "product_order" WHERE "customer_id" = ${input.id}) + (SELECT count(*) FROM "subscription" WHERE "customer_id" = ${input.id})
       + (SELECT count(*) FROM "payment" WHERE "customer_id" = ${input.id})
       + (SELECT count(*) FROM "payment_method" WHERE "customer_id" = ${input.id} AND "state" <> 'removed') AS ledger`;
-    return { ...(await customerFacts(tx, input.id, stored.document, stored.document)), ledger: Number(count?.ledger ?? 0), stored };
+    return {
+      ...(await customerFacts(tx, input.id, stored.document, stored.document)),
+      ledger: Number(count?.ledger ?? 0),
+      stored,
+    };
   },
   async apply(tx, facts) {
     await deleteRows(tx, 'emailDirectory', { customerId: facts.id });

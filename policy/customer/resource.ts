@@ -1,7 +1,7 @@
+import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { machine } from '../core/machine.ts';
 import { objects, text } from '../core/party.ts';
 import type { ResourceDefinition } from '../core/resource.ts';
-import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 
 export const customerMachine = machine({
   name: 'customer',

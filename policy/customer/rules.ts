@@ -1,6 +1,6 @@
-import { rule } from '../core/rule.ts';
-import type { ResourceFacts } from '../core/resource.ts';
 import { objects, text } from '../core/party.ts';
+import type { ResourceFacts } from '../core/resource.ts';
+import { rule } from '../core/rule.ts';
 
 export interface CustomerFacts extends ResourceFacts {
   email: string | undefined;

@@ -1,12 +1,15 @@
 import { z } from 'zod';
-import { appendEvent } from '../core/event.ts';
 import { command } from '../core/command.ts';
+import { appendEvent } from '../core/event.ts';
 import { rule } from '../core/rule.ts';
 
 const numbersMax = 100_000;
 
 const numbersInput = z.object({
-  first: z.string().regex(/^\d{6,15}$/).describe('The first number, digits with country code: 6581000000'),
+  first: z
+    .string()
+    .regex(/^\d{6,15}$/)
+    .describe('The first number, digits with country code: 6581000000'),
   count: z.number().int().min(1).max(numbersMax).describe(`How many in a row, at most ${numbersMax}`),
 });
 
@@ -47,8 +50,14 @@ const profilesInput = z.object({
   profiles: z
     .array(
       z.object({
-        iccid: z.string().regex(/^\d{18,20}$/).describe('18 to 20 digits'),
-        activationCode: z.string().regex(/^LPA:1\$[^$]+\$[^$]+$/).describe('LPA:1$server$matching-id'),
+        iccid: z
+          .string()
+          .regex(/^\d{18,20}$/)
+          .describe('18 to 20 digits'),
+        activationCode: z
+          .string()
+          .regex(/^LPA:1\$[^$]+\$[^$]+$/)
+          .describe('LPA:1$server$matching-id'),
       }),
     )
     .min(1)
@@ -70,9 +79,13 @@ export const loadEsims = command<z.infer<typeof profilesInput>, { doubled: boole
       kept: (facts: { doubled: boolean }) => !facts.doubled,
     }),
   ],
-  facts: async (_tx, input) => ({ doubled: new Set(input.profiles.map((one) => one.iccid)).size !== input.profiles.length }),
+  facts: async (_tx, input) => ({
+    doubled: new Set(input.profiles.map((one) => one.iccid)).size !== input.profiles.length,
+  }),
   async apply(tx, _facts, input) {
-    const rows = await tx.sql<{ id: string }>`INSERT INTO "esim_profile" ("id", "iccid", "activation_code", "state", "changed_at")
+    const rows = await tx.sql<{
+      id: string;
+    }>`INSERT INTO "esim_profile" ("id", "iccid", "activation_code", "state", "changed_at")
       SELECT * FROM unnest(${input.profiles.map(() => tx.newId('esm'))}::text[], ${input.profiles.map((one) => one.iccid)}::text[], ${input.profiles.map((one) => one.activationCode)}::text[]) AS p(id, iccid, code),
         LATERAL (SELECT 'available'::text AS state, ${tx.now}::timestamptz AS changed) s
       ON CONFLICT DO NOTHING RETURNING "id"`;

@@ -1,9 +1,9 @@
+import { daysAfter } from '../../kernel/calendar.ts';
 import { appendEvent } from '../core/event.ts';
+import { schedule } from '../core/flow.ts';
 import { must } from '../core/machine.ts';
 import { findRow, insertRow, type Tables, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
-import { daysAfter } from '../../kernel/calendar.ts';
-import { schedule } from '../core/flow.ts';
 import { esimMachine, numberMachine } from './machines.ts';
 
 type NumberRow = Tables['phoneNumber'];
@@ -33,7 +33,8 @@ async function esimEvent(tx: Tx, row: EsimRow, from: string): Promise<void> {
 /** Takes a free number for a line to be; a wish is honoured when that number is free. Undefined when none is left. */
 export async function reserveNumber(tx: Tx, heldFor: string, wished?: string): Promise<NumberRow | undefined> {
   // Numbers that others are taking at this instant are passed over, not waited for.
-  const [free] = await tx.sql<NumberRow>`SELECT * FROM "phone_number" WHERE "state" = 'available' AND (${wished ?? null}::text IS NULL OR "msisdn" = ${wished ?? null})
+  const [free] =
+    await tx.sql<NumberRow>`SELECT * FROM "phone_number" WHERE "state" = 'available' AND (${wished ?? null}::text IS NULL OR "msisdn" = ${wished ?? null})
     ORDER BY "msisdn" LIMIT 1 FOR UPDATE SKIP LOCKED`;
   if (!free) return undefined;
   return moveNumber(tx, free, 'reserve', { heldFor });
@@ -51,7 +52,13 @@ export async function assignNumber(tx: Tx, msisdn: string, subscriptionId: strin
   const row = await findRow(tx, 'phoneNumber', { msisdn }, true);
   if (!row) throw new Error(`number ${msisdn} is gone`);
   await moveNumber(tx, row, 'assign', { heldFor: null, subscriptionId });
-  await insertRow(tx, 'numberAssignment', { id: tx.newId('asg'), msisdn, subscriptionId, assignedAt: tx.now, releasedAt: null });
+  await insertRow(tx, 'numberAssignment', {
+    id: tx.newId('asg'),
+    msisdn,
+    subscriptionId,
+    assignedAt: tx.now,
+    releasedAt: null,
+  });
 }
 
 /** Gives a number back: one that never served at once, one that did after its quarantine. */
@@ -82,7 +89,8 @@ export async function endQuarantine(tx: Tx, msisdn: string): Promise<void> {
 }
 
 export async function reserveEsim(tx: Tx, heldFor: string): Promise<EsimRow | undefined> {
-  const [free] = await tx.sql<EsimRow>`SELECT * FROM "esim_profile" WHERE "state" = 'available' ORDER BY "id" LIMIT 1 FOR UPDATE SKIP LOCKED`;
+  const [free] =
+    await tx.sql<EsimRow>`SELECT * FROM "esim_profile" WHERE "state" = 'available' ORDER BY "id" LIMIT 1 FOR UPDATE SKIP LOCKED`;
   if (!free) return undefined;
   return moveEsim(tx, free, 'reserve', { heldFor });
 }

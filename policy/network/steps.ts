@@ -1,11 +1,11 @@
 import type { DesiredLine, NetworkAnswer } from '../../adapters/network.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
-import { schedule, type StepDefinition, TryLater } from '../core/flow.ts';
+import { type StepDefinition, schedule, TryLater } from '../core/flow.ts';
 import { text } from '../core/party.ts';
 import { lockResource, saveResource } from '../core/resource.ts';
-import { monitorResource } from '../service/resource.ts';
 import { getRow, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
+import { monitorResource } from '../service/resource.ts';
 
 /**
  * How often a task that an order waits for is tried before the order gives up. Everything else that the network must
@@ -16,7 +16,13 @@ const attemptsForOrders = 6;
 function desiredOf(value: unknown): DesiredLine {
   if (!isJsonObject(value)) throw new Error('a monitor knows what the line shall be');
   const state = value.state === 'active' || value.state === 'terminated' ? value.state : 'inactive';
-  return { state, data: value.data === true, voice: value.voice === true, sms: value.sms === true, roamingData: value.roamingData === true };
+  return {
+    state,
+    data: value.data === true,
+    voice: value.voice === true,
+    sms: value.sms === true,
+    roamingData: value.roamingData === true,
+  };
 }
 
 const deliver: StepDefinition = {
@@ -39,14 +45,16 @@ const deliver: StepDefinition = {
       };
     });
     const then = isJsonObject(context.step.input.then) ? context.step.input.then : undefined;
-    const mayGiveUp = then !== undefined && task.desired.state !== 'terminated' && context.step.attempts >= attemptsForOrders;
+    const mayGiveUp =
+      then !== undefined && task.desired.state !== 'terminated' && context.step.attempts >= attemptsForOrders;
     let answer: NetworkAnswer | undefined;
     try {
       answer = await context.outside.network.apply(task);
     } catch (error) {
       if (!mayGiveUp) throw error;
     }
-    if (answer?.outcome === 'refused' && !answer.permanent && !mayGiveUp) throw new TryLater(`${answer.code}: ${answer.message}`);
+    if (answer?.outcome === 'refused' && !answer.permanent && !mayGiveUp)
+      throw new TryLater(`${answer.code}: ${answer.message}`);
     const refusal =
       answer === undefined
         ? 'The network did not answer in time.'
@@ -84,7 +92,12 @@ async function closeMonitor(tx: Tx, monitorId: string, refusal: string | undefin
 async function updateConfirmed(tx: Tx, serviceId: string, sequence: number): Promise<void> {
   const service = await getRow(tx, 'service', { id: serviceId }, true);
   if (service.networkSequence === BigInt(sequence)) {
-    await updateRows(tx, 'service', { id: serviceId }, { confirmed: isJsonObject(service.desired) ? service.desired : {} });
+    await updateRows(
+      tx,
+      'service',
+      { id: serviceId },
+      { confirmed: isJsonObject(service.desired) ? service.desired : {} },
+    );
   }
 }
 

@@ -29,7 +29,14 @@ function characteristic(product: JsonObject, name: string): Json | undefined {
 
 async function readItem(tx: Tx, item: JsonObject, customerId: string | undefined): Promise<OrderedItem> {
   const product = isJsonObject(item.product) ? item.product : {};
-  const offeringId = text((isJsonObject(item.productOffering) ? item.productOffering : isJsonObject(product.productOffering) ? product.productOffering : {}).id);
+  const offeringId = text(
+    (isJsonObject(item.productOffering)
+      ? item.productOffering
+      : isJsonObject(product.productOffering)
+        ? product.productOffering
+        : {}
+    ).id,
+  );
   const offering = offeringId === undefined ? undefined : await readOffering(tx, offeringId);
   const lineId = text(product.id);
   const line = lineId === undefined ? undefined : await findRow(tx, 'subscription', { id: lineId }, true);
@@ -85,7 +92,11 @@ function orderPrice(terms: OfferingTerms): JsonObject {
     name: terms.name,
     priceType: terms.kind === 'plan' ? 'recurring' : 'oneTime',
     ...(terms.kind === 'plan' ? { recurringChargePeriod: 'month' } : {}),
-    price: { taxRate: terms.taxRate / 100, taxIncludedAmount: money(tax.taxIncludedMinor), dutyFreeAmount: money(tax.taxExcludedMinor) },
+    price: {
+      taxRate: terms.taxRate / 100,
+      taxIncludedAmount: money(tax.taxIncludedMinor),
+      dutyFreeAmount: money(tax.taxExcludedMinor),
+    },
   };
 }
 
@@ -172,7 +183,13 @@ async function offeringIdOf(tx: Tx, codeOrId: string): Promise<string> {
   return (await findRow(tx, 'productOffering', { code: codeOrId }))?.id ?? codeOrId;
 }
 
-async function documentFor(tx: Tx, customerId: string, offering: string, lineId: string | undefined, msisdn: string | undefined): Promise<JsonObject> {
+async function documentFor(
+  tx: Tx,
+  customerId: string,
+  offering: string,
+  lineId: string | undefined,
+  msisdn: string | undefined,
+): Promise<JsonObject> {
   return {
     category: 'mobile',
     relatedParty: [refs.customer(customerId)],
@@ -192,7 +209,11 @@ async function documentFor(tx: Tx, customerId: string, offering: string, lineId:
 const placeInput = z.object({
   customerId: z.string().describe('Who buys'),
   offering: z.string().describe('The plan, by code or id'),
-  msisdn: z.string().regex(/^\d{6,15}$/).optional().describe('A number wished for'),
+  msisdn: z
+    .string()
+    .regex(/^\d{6,15}$/)
+    .optional()
+    .describe('A number wished for'),
 });
 
 export const placeOrder = command<z.infer<typeof placeInput>, OrderFacts, Stored>({
@@ -204,7 +225,8 @@ export const placeOrder = command<z.infer<typeof placeInput>, OrderFacts, Stored
   positional: ['customerId', 'offering'],
   examples: ['bss order place cus_… PLAN_M'],
   rules: buyingRules,
-  facts: async (tx, input) => orderFacts(tx, await documentFor(tx, input.customerId, input.offering, undefined, input.msisdn)),
+  facts: async (tx, input) =>
+    orderFacts(tx, await documentFor(tx, input.customerId, input.offering, undefined, input.msisdn)),
   apply: acknowledge,
 });
 
@@ -230,14 +252,24 @@ export const topUp = command<z.infer<typeof topUpInput>, OrderFacts, Stored>({
   apply: acknowledge,
 });
 
-const sold = ['productOrderItem', 'relatedParty', 'orderTotalPrice', 'billingAccount', 'payment', 'cancellationDate', 'completionDate'];
+const sold = [
+  'productOrderItem',
+  'relatedParty',
+  'orderTotalPrice',
+  'billingAccount',
+  'payment',
+  'cancellationDate',
+  'completionDate',
+];
 
 const termsAreFixed = rule<ResourceFacts>({
   code: 'order.terms_are_fixed',
   sentence: 'What was ordered, by whom and at what price does not change: cancel the order and place another.',
   status: 409,
   kept: (facts) => sold.every((name) => JSON.stringify(facts.before?.[name]) === JSON.stringify(facts.document[name])),
-  shown: (facts) => ({ attributes: sold.filter((name) => JSON.stringify(facts.before?.[name]) !== JSON.stringify(facts.document[name])) }),
+  shown: (facts) => ({
+    attributes: sold.filter((name) => JSON.stringify(facts.before?.[name]) !== JSON.stringify(facts.document[name])),
+  }),
 });
 
 const freeStanding = resourceCommands(productOrderResource, {

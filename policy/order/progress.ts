@@ -45,7 +45,9 @@ export async function moveItem(
         ? {
             ...one,
             state,
-            ...(detail.product ? { product: { ...(isJsonObject(one.product) ? one.product : {}), ...detail.product } } : {}),
+            ...(detail.product
+              ? { product: { ...(isJsonObject(one.product) ? one.product : {}), ...detail.product } }
+              : {}),
             ...(detail.payment ? { payment: [detail.payment] } : {}),
           }
         : one,

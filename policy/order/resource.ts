@@ -9,7 +9,14 @@ export const productOrderMachine = machine({
     acknowledged: { start: 'inProgress', cancel: 'cancelled', fail: 'failed', hold: 'held', wait: 'pending' },
     pending: { start: 'inProgress', cancel: 'cancelled', fail: 'failed' },
     held: { start: 'inProgress', cancel: 'cancelled', fail: 'failed' },
-    inProgress: { complete: 'completed', fail: 'failed', part: 'partial', hold: 'held', wait: 'pending', cancel: 'cancelled' },
+    inProgress: {
+      complete: 'completed',
+      fail: 'failed',
+      part: 'partial',
+      hold: 'held',
+      wait: 'pending',
+      cancel: 'cancelled',
+    },
     rejected: {},
     cancelled: {},
     completed: {},
@@ -42,6 +49,9 @@ export const productOrderResource: ResourceDefinition<'productOrder'> = {
   machine: productOrderMachine,
   // A client cancels by the cancel task; the other states are ours.
   clientEvents: [],
-  columns: (document) => ({ customerId: customerIdOf(document) ?? null, externalId: text(document.externalId) ?? null }),
+  columns: (document) => ({
+    customerId: customerIdOf(document) ?? null,
+    externalId: text(document.externalId) ?? null,
+  }),
   customerOf: customerIdOf,
 };

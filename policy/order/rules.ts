@@ -115,7 +115,8 @@ export const planMakesNewLine = rule<OrderFacts>({
 export const lineCanBeToppedUp = rule<OrderFacts>({
   code: 'subscription.top_up_needs_live_line',
   sentence: 'Only a live line can be topped up: this one has ended or is not active yet.',
-  kept: (facts) => each(facts, (item) => item.line === undefined || ['active', 'blocked'].includes(item.line.state ?? '')),
+  kept: (facts) =>
+    each(facts, (item) => item.line === undefined || ['active', 'blocked'].includes(item.line.state ?? '')),
   shown: (facts) => ({ states: facts.items.flatMap((item) => item.line?.state ?? []) }),
 });
 
@@ -128,7 +129,8 @@ export const unpaidNeedsPeriod = rule<OrderFacts>({
 export const periodOnlyWhenUnpaid = rule<OrderFacts>({
   code: 'subscription.period_needs_unpaid_line',
   sentence: 'A new period is bought only for a line whose renewal was declined.',
-  kept: (facts) => each(facts, (item) => item.terms?.kind !== 'period' || item.line?.blockReasons.includes('unpaid') === true),
+  kept: (facts) =>
+    each(facts, (item) => item.terms?.kind !== 'period' || item.line?.blockReasons.includes('unpaid') === true),
 });
 
 export const cardOnFile = rule<OrderFacts>({
@@ -141,7 +143,8 @@ export const cardOnFile = rule<OrderFacts>({
 export const cardNotExpired = rule<OrderFacts>({
   code: 'order.card_not_expired',
   sentence: 'Every card on file has expired: add a valid one.',
-  kept: (facts, tx) => facts.cards.some((card) => card.gatewayToken !== null && card.expiresAt !== null && card.expiresAt >= tx.now),
+  kept: (facts, tx) =>
+    facts.cards.some((card) => card.gatewayToken !== null && card.expiresAt !== null && card.expiresAt >= tx.now),
 });
 
 export const wishedNumberFree = rule<OrderFacts>({

@@ -1,11 +1,18 @@
-import { customerResource } from '../customer/resource.ts';
-import { schedule, type StepContext, type StepDefinition, TryLater } from '../core/flow.ts';
+import { type StepContext, type StepDefinition, schedule, TryLater } from '../core/flow.ts';
 import { refs, text } from '../core/party.ts';
 import { lockResource, saveResource } from '../core/resource.ts';
 import { findRow, getRow, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
+import { customerResource } from '../customer/resource.ts';
 import { logInteraction } from '../interaction/commands.ts';
-import { assignNumber, handOutEsim, releaseNumber, reserveEsim, reserveNumber, takeBackEsim } from '../inventory/inventory.ts';
+import {
+  assignNumber,
+  handOutEsim,
+  releaseNumber,
+  reserveEsim,
+  reserveNumber,
+  takeBackEsim,
+} from '../inventory/inventory.ts';
 import {
   askAuthorisation,
   askCapture,
@@ -29,9 +36,9 @@ import {
   openPeriod,
   orderNetwork,
   resume,
+  type Then,
   terminateLine,
   termsOf,
-  type Then,
   vasExpiry,
 } from '../subscription/line.ts';
 import { createLineServices, endServiceOrder } from '../subscription/provision.ts';
@@ -40,7 +47,13 @@ import { finalItemStates, type Item, lockItem, moveItem } from './progress.ts';
 
 const flow = 'order';
 
-function follow(tx: Tx, item: Item, step: string, input: Record<string, string | number> = {}, dueAt?: Date): Promise<void> {
+function follow(
+  tx: Tx,
+  item: Item,
+  step: string,
+  input: Record<string, string | number> = {},
+  dueAt?: Date,
+): Promise<void> {
   const suffix = Object.values(input).join(':');
   return schedule(tx, {
     flow,
@@ -101,7 +114,11 @@ const authorise: StepDefinition = {
       return { payment: charge, token: await tokenOf(tx, charge) };
     });
     if (payment.state === 'denied' || token === undefined) {
-      await reject(context, payment.failureReason ?? 'order.requires_card_on_file', 'There is no card on file to charge.');
+      await reject(
+        context,
+        payment.failureReason ?? 'order.requires_card_on_file',
+        'There is no card on file to charge.',
+      );
       return;
     }
     await authoriseRound(context, payment, token);
@@ -119,7 +136,8 @@ async function authoriseRound(context: StepContext, payment: PaymentRow, token: 
     const item = await lockItem(tx, context.step.subject);
     await recordAuthorisation(tx, payment.id, answer);
     if (answer.outcome === 'declined') {
-      if (item.subscriptionId && termsOf(item).kind === 'plan') await undo(tx, item, 'payment.declined', answer.message);
+      if (item.subscriptionId && termsOf(item).kind === 'plan')
+        await undo(tx, item, 'payment.declined', answer.message);
       else await fail(tx, item, 'payment.declined', `The card was declined: ${answer.message}`);
       return;
     }
@@ -134,9 +152,17 @@ async function waitForCustomer(context: StepContext, url: string): Promise<void>
   const expired = await context.during('product_order.hold', async (tx) => {
     const item = await lockItem(tx, context.step.subject);
     if (item.state === 'inProgress') {
-      await moveItem(tx, item, 'hold', {}, { note: refusalNote(tx, 'payment.needs_customer', `The card's bank asks the customer to confirm: ${url}`) });
+      await moveItem(
+        tx,
+        item,
+        'hold',
+        {},
+        { note: refusalNote(tx, 'payment.needs_customer', `The card's bank asks the customer to confirm: ${url}`) },
+      );
     }
-    const [wait] = await tx.sql<{ late: boolean }>`SELECT ${tx.now}::timestamptz > ${context.step.dueAt}::timestamptz + make_interval(mins => ${tx.settings.actionTimeoutMinutes}) AS late`;
+    const [wait] = await tx.sql<{
+      late: boolean;
+    }>`SELECT ${tx.now}::timestamptz > ${context.step.dueAt}::timestamptz + make_interval(mins => ${tx.settings.actionTimeoutMinutes}) AS late`;
     return wait?.late === true;
   });
   if (!expired) throw new TryLater('waiting for the customer to confirm the payment');
@@ -188,7 +214,12 @@ const provision: StepDefinition = {
   },
 };
 
-const answered = (item: Item, confirmed: string, refused: string): Then => ({ flow, subject: item.id, confirmed, refused });
+const answered = (item: Item, confirmed: string, refused: string): Then => ({
+  flow,
+  subject: item.id,
+  confirmed,
+  refused,
+});
 
 /** 3. Take the money, now that the network is ready; a top-up has nothing to prepare and is granted with it. */
 const capture: StepDefinition = {
@@ -209,18 +240,21 @@ const capture: StepDefinition = {
       });
       return;
     }
-    await context.finish(answer.outcome === 'captured' ? 'payment.record_capture' : 'payment.record_failure', async (tx) => {
-      const item = await lockItem(tx, context.step.subject);
-      if (answer.outcome === 'failed') {
-        await recordCaptureFailure(tx, payment.id, answer.code, answer.message);
-        if (termsOf(item).kind === 'plan') await undo(tx, item, 'payment.capture_failed', answer.message);
-        else await fail(tx, item, 'payment.capture_failed', `The payment could not be taken: ${answer.message}`);
-        return;
-      }
-      await recordCapture(tx, payment.id, { name: termsOf(item).name, subscriptionId: item.subscriptionId });
-      if (termsOf(item).kind === 'plan') await enable(tx, item);
-      else await grantTopUp(tx, item, payment.id);
-    });
+    await context.finish(
+      answer.outcome === 'captured' ? 'payment.record_capture' : 'payment.record_failure',
+      async (tx) => {
+        const item = await lockItem(tx, context.step.subject);
+        if (answer.outcome === 'failed') {
+          await recordCaptureFailure(tx, payment.id, answer.code, answer.message);
+          if (termsOf(item).kind === 'plan') await undo(tx, item, 'payment.capture_failed', answer.message);
+          else await fail(tx, item, 'payment.capture_failed', `The payment could not be taken: ${answer.message}`);
+          return;
+        }
+        await recordCapture(tx, payment.id, { name: termsOf(item).name, subscriptionId: item.subscriptionId });
+        if (termsOf(item).kind === 'plan') await enable(tx, item);
+        else await grantTopUp(tx, item, payment.id);
+      },
+    );
   },
 };
 
@@ -240,10 +274,21 @@ async function grantTopUp(tx: Tx, item: Item, paymentId: string): Promise<void> 
     return;
   }
   if (terms.kind === 'period') {
-    await openPeriod(tx, line.id, { number: line.periodNumber + 1, anchorAt: tx.now, monthsFromAnchor: 0, startsAt: tx.now, paymentId });
+    await openPeriod(tx, line.id, {
+      number: line.periodNumber + 1,
+      anchorAt: tx.now,
+      monthsFromAnchor: 0,
+      startsAt: tx.now,
+      paymentId,
+    });
     await resume(tx, line.id, ['unpaid', 'exhausted'], ['voice', 'sms', 'roaming_data']);
   } else {
-    await grantBuckets(tx, line, terms, { source: 'vas', paymentId, periodNumber: line.periodNumber, expiresAt: vasExpiry(tx, terms) });
+    await grantBuckets(tx, line, terms, {
+      source: 'vas',
+      paymentId,
+      periodNumber: line.periodNumber,
+      expiresAt: vasExpiry(tx, terms),
+    });
     const kinds = terms.allowances.map((allowance) => allowance.kind);
     // A top-up restores only what it tops up.
     await resume(tx, line.id, kinds.includes('data') ? ['exhausted'] : [], kinds);
@@ -268,11 +313,18 @@ const complete: StepDefinition = {
       const item = await lockItem(tx, context.step.subject);
       if (finalItemStates.includes(item.state)) return;
       const line = await lockLine(tx, item.subscriptionId ?? '');
-      if (!line.msisdn || !line.esimId || !item.paymentId) throw new Error(`line ${line.id} lacks number, eSIM or payment`);
+      if (!line.msisdn || !line.esimId || !item.paymentId)
+        throw new Error(`line ${line.id} lacks number, eSIM or payment`);
       await assignNumber(tx, line.msisdn, line.id);
       await handOutEsim(tx, line.esimId, line.id);
       await changeLine(tx, line, { state: 'active', blockReasons: [], stoppedKinds: [] });
-      await openPeriod(tx, line.id, { number: 1, anchorAt: tx.now, monthsFromAnchor: 0, startsAt: tx.now, paymentId: item.paymentId });
+      await openPeriod(tx, line.id, {
+        number: 1,
+        anchorAt: tx.now,
+        monthsFromAnchor: 0,
+        startsAt: tx.now,
+        paymentId: item.paymentId,
+      });
       await startServices(tx, line.id);
       await endServiceOrder(tx, item.serviceOrderId, 'completed');
       await activateCustomer(tx, line.customerId);
@@ -367,7 +419,12 @@ const enableRefused: StepDefinition = {
   async run(context) {
     await context.finish('service_order.fail', async (tx) => {
       const item = await lockItem(tx, context.step.subject);
-      await undo(tx, item, 'order.enabling_failed', text(context.step.input.reason) ?? 'The network could not enable the line.');
+      await undo(
+        tx,
+        item,
+        'order.enabling_failed',
+        text(context.step.input.reason) ?? 'The network could not enable the line.',
+      );
       await follow(tx, item, 'refund', { reason: 'enabling failed' });
     });
   },

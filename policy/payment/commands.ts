@@ -1,7 +1,14 @@
 import type { JsonObject } from '../../kernel/json.ts';
 import { command } from '../core/command.ts';
 import { text } from '../core/party.ts';
-import { type CreateInput, createInput, createResource, type ResourceCommands, type ResourceFacts, type Stored } from '../core/resource.ts';
+import {
+  type CreateInput,
+  createInput,
+  createResource,
+  type ResourceCommands,
+  type ResourceFacts,
+  type Stored,
+} from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
 import { paymentResource } from './payment.ts';
 

@@ -70,7 +70,9 @@ export async function attemptPayment(tx: Tx, charge: Charge): Promise<PaymentRow
   const account = await findRow(tx, 'billingAccount', { customerId: charge.customerId });
   const money: JsonObject = { ...toWireMoney(charge) };
   const tax = splitTax(charge, charge.taxRate);
-  const item = charge.productOrderId ? refs.productOrder(charge.productOrderId) : refs.product(charge.subscriptionId ?? '');
+  const item = charge.productOrderId
+    ? refs.productOrder(charge.productOrderId)
+    : refs.product(charge.subscriptionId ?? '');
   const stored = await createResource(
     tx,
     paymentResource,
@@ -137,9 +139,21 @@ export async function recordAuthorisation(
   const row = await lockPayment(tx, paymentId);
   if (row.state !== 'pendingAuthorization') return row;
   if (answer.outcome === 'authorised') {
-    return movePayment(tx, row, 'authorise', { gatewayReference: answer.gatewayReference, authorisedAt: tx.now }, { authorizationCode: answer.gatewayReference });
+    return movePayment(
+      tx,
+      row,
+      'authorise',
+      { gatewayReference: answer.gatewayReference, authorisedAt: tx.now },
+      { authorizationCode: answer.gatewayReference },
+    );
   }
-  return movePayment(tx, row, 'deny', { gatewayReference: answer.gatewayReference, failureReason: answer.code }, { statusReason: `${answer.code}: ${answer.message}` });
+  return movePayment(
+    tx,
+    row,
+    'deny',
+    { gatewayReference: answer.gatewayReference, failureReason: answer.code },
+    { statusReason: `${answer.code}: ${answer.message}` },
+  );
 }
 
 /** Money was taken: the payment is captured and its receipt written, together. */
@@ -150,8 +164,12 @@ export async function recordCapture(
 ): Promise<PaymentRow> {
   const row = await lockPayment(tx, paymentId);
   if (row.state !== 'authorized') return row;
-  const captured = await movePayment(tx, row, 'capture', { capturedAt: tx.now, subscriptionId: bill.subscriptionId ?? row.subscriptionId });
-  if (row.customerId === null || row.amountMinor === null || row.currency === null) throw new Error(`payment ${row.id} has no payer or amount`);
+  const captured = await movePayment(tx, row, 'capture', {
+    capturedAt: tx.now,
+    subscriptionId: bill.subscriptionId ?? row.subscriptionId,
+  });
+  if (row.customerId === null || row.amountMinor === null || row.currency === null)
+    throw new Error(`payment ${row.id} has no payer or amount`);
   await issueBill(tx, {
     customerId: row.customerId,
     paymentId: row.id,
@@ -166,7 +184,8 @@ export async function recordCapture(
 
 export async function recordCaptureFailure(tx: Tx, paymentId: string, code: string, message: string): Promise<void> {
   const row = await lockPayment(tx, paymentId);
-  if (row.state === 'authorized') await movePayment(tx, row, 'fail', { failureReason: code }, { statusReason: `${code}: ${message}` });
+  if (row.state === 'authorized')
+    await movePayment(tx, row, 'fail', { failureReason: code }, { statusReason: `${code}: ${message}` });
 }
 
 export async function recordReauthorisation(tx: Tx, paymentId: string): Promise<void> {
@@ -176,7 +195,8 @@ export async function recordReauthorisation(tx: Tx, paymentId: string): Promise<
 
 export async function recordVoid(tx: Tx, paymentId: string, reason: string): Promise<void> {
   const row = await lockPayment(tx, paymentId);
-  if (row.state === 'authorized') await movePayment(tx, row, 'cancel', { failureReason: reason }, { statusReason: reason });
+  if (row.state === 'authorized')
+    await movePayment(tx, row, 'cancel', { failureReason: reason }, { statusReason: reason });
 }
 
 /** The whole of what is left of a captured payment went back: refund, credit note, and the payment's own end. */
@@ -249,20 +269,39 @@ export async function askAuthorisation(
 ): Promise<Authorisation> {
   const key = `${payment.factKey}:authorise:${round}`;
   return answerOf(gateway, key, isRetry, 'authorise', () =>
-    gateway.authorise({ key, token, amountMinor: payment.amountMinor ?? 0, currency: payment.currency ?? '', reference: payment.id }),
+    gateway.authorise({
+      key,
+      token,
+      amountMinor: payment.amountMinor ?? 0,
+      currency: payment.currency ?? '',
+      reference: payment.id,
+    }),
   );
 }
 
-export async function askCapture(gateway: CardGateway, payment: PaymentRow, round: number, isRetry: boolean): Promise<Capture> {
+export async function askCapture(
+  gateway: CardGateway,
+  payment: PaymentRow,
+  round: number,
+  isRetry: boolean,
+): Promise<Capture> {
   const key = `${payment.factKey}:capture:${round}`;
   return answerOf(gateway, key, isRetry, 'capture', () =>
-    gateway.capture({ key, gatewayReference: payment.gatewayReference ?? '', amountMinor: payment.amountMinor ?? 0, currency: payment.currency ?? '' }),
+    gateway.capture({
+      key,
+      gatewayReference: payment.gatewayReference ?? '',
+      amountMinor: payment.amountMinor ?? 0,
+      currency: payment.currency ?? '',
+    }),
   );
 }
 
 export async function askVoid(gateway: CardGateway, payment: PaymentRow): Promise<void> {
   if (payment.gatewayReference) {
-    await gateway.void({ key: `${payment.factKey}:void:${payment.gatewayReference}`, gatewayReference: payment.gatewayReference });
+    await gateway.void({
+      key: `${payment.factKey}:void:${payment.gatewayReference}`,
+      gatewayReference: payment.gatewayReference,
+    });
   }
 }
 

@@ -71,7 +71,14 @@ export async function createLine(
       productSerialNumber: of.msisdn,
       productOffering: refs.offering(terms.offeringId, terms.name),
       productCharacteristic: [{ name: 'msisdn', valueType: 'string', value: of.msisdn }],
-      productOrderItem: [{ orderItemAction: 'add', orderItemId: of.itemId, productOrderId: of.productOrderId, '@referredType': 'ProductOrder' }],
+      productOrderItem: [
+        {
+          orderItemAction: 'add',
+          orderItemId: of.itemId,
+          productOrderId: of.productOrderId,
+          '@referredType': 'ProductOrder',
+        },
+      ],
       productPrice: [
         {
           name: terms.name,
@@ -127,7 +134,9 @@ export interface Then extends JsonObject {
 
 /** Tells the network what the line now is, if that is news to it. */
 export async function orderNetwork(tx: Tx, lineId: string, then?: Then): Promise<string | undefined> {
-  const [row] = await tx.sql<{ monitor: string | null }>`SELECT order_network(${lineId}, ${JSON.stringify(tx.cause ?? {})}::jsonb, ${then ? JSON.stringify(then) : null}::jsonb) AS monitor`;
+  const [row] = await tx.sql<{
+    monitor: string | null;
+  }>`SELECT order_network(${lineId}, ${JSON.stringify(tx.cause ?? {})}::jsonb, ${then ? JSON.stringify(then) : null}::jsonb) AS monitor`;
   return row?.monitor ?? undefined;
 }
 
@@ -166,7 +175,13 @@ export async function grantBuckets(
       resourceType: 'bucket',
       resourceId: id,
       sequence: 1n,
-      change: { subscriptionId: line.id, kind: allowance.kind, granted: allowance.quantity, source: grant.source, expiresAt: grant.expiresAt.toISOString() },
+      change: {
+        subscriptionId: line.id,
+        kind: allowance.kind,
+        granted: allowance.quantity,
+        source: grant.source,
+        expiresAt: grant.expiresAt.toISOString(),
+      },
       customerId: line.customerId,
     });
   }
@@ -181,7 +196,9 @@ export async function grantBuckets(
 
 /** Ends the buckets whose time has come, and stops what they were the last of. */
 export async function expireBuckets(tx: Tx, line: Line, at: Date): Promise<void> {
-  const ended = await tx.sql<Tables['bucket']>`UPDATE "bucket" SET "state" = 'expired', "expired" = CASE WHEN "remaining" IS NULL THEN 0 ELSE "remaining" END,
+  const ended = await tx.sql<
+    Tables['bucket']
+  >`UPDATE "bucket" SET "state" = 'expired', "expired" = CASE WHEN "remaining" IS NULL THEN 0 ELSE "remaining" END,
       "remaining" = CASE WHEN "remaining" IS NULL THEN NULL ELSE 0 END, "version" = "version" + 1, "updated_at" = ${tx.now}
     WHERE "subscription_id" = ${line.id} AND "state" = 'active' AND "expires_at" <= ${at} RETURNING *`;
   for (const bucket of ended) {
@@ -205,7 +222,12 @@ export async function resume(tx: Tx, lineId: string, lift: readonly string[], ki
   const blockReasons = line.blockReasons.filter((reason) => !lift.includes(reason));
   const stoppedKinds = line.stoppedKinds.filter((kind) => !kinds.includes(kind));
   const state = line.state === 'blocked' && blockReasons.length === 0 ? 'active' : (line.state ?? 'pending');
-  if (state === line.state && blockReasons.length === line.blockReasons.length && stoppedKinds.length === line.stoppedKinds.length) return line;
+  if (
+    state === line.state &&
+    blockReasons.length === line.blockReasons.length &&
+    stoppedKinds.length === line.stoppedKinds.length
+  )
+    return line;
   const changed = await changeLine(tx, line, { state, blockReasons, stoppedKinds });
   await orderNetwork(tx, lineId);
   return changed;
@@ -241,16 +263,33 @@ export async function openPeriod(
         },
       ],
     },
-    { state: line.state, anchorAt: period.anchorAt, periodNumber: period.number, periodStartsAt: period.startsAt, periodEndsAt: endsAt },
+    {
+      state: line.state,
+      anchorAt: period.anchorAt,
+      periodNumber: period.number,
+      periodStartsAt: period.startsAt,
+      periodEndsAt: endsAt,
+    },
   );
   const opened = await getRow(tx, 'subscription', { id: lineId });
-  await grantBuckets(tx, opened, termsOf(opened), { source: 'plan', paymentId: period.paymentId, periodNumber: period.number, expiresAt: endsAt });
+  await grantBuckets(tx, opened, termsOf(opened), {
+    source: 'plan',
+    paymentId: period.paymentId,
+    periodNumber: period.number,
+    expiresAt: endsAt,
+  });
   await scheduleRenewal(tx, lineId, endsAt);
   return opened;
 }
 
 export async function scheduleRenewal(tx: Tx, lineId: string, dueAt: Date): Promise<void> {
-  await schedule(tx, { flow: 'renewal', subject: lineId, step: 'charge', key: `renewal:${lineId}:${dueAt.toISOString()}`, dueAt });
+  await schedule(tx, {
+    flow: 'renewal',
+    subject: lineId,
+    step: 'charge',
+    key: `renewal:${lineId}:${dueAt.toISOString()}`,
+    dueAt,
+  });
 }
 
 /** The line is over: no more renewals or expiries, and the network is told. Number and eSIM are the caller's to return. */
@@ -264,7 +303,11 @@ export async function terminateLine(tx: Tx, lineId: string, then?: Then): Promis
   return ended;
 }
 
-export async function findLineOfCustomer(tx: Tx, id: string, customerId: string | undefined): Promise<Line | undefined> {
+export async function findLineOfCustomer(
+  tx: Tx,
+  id: string,
+  customerId: string | undefined,
+): Promise<Line | undefined> {
   const line = await findRow(tx, 'subscription', { id }, true);
   return line && line.customerId === customerId ? line : undefined;
 }

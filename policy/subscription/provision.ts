@@ -57,7 +57,15 @@ export async function createLineServices(tx: Tx, line: NewLine): Promise<void> {
     startMode: '1',
     serviceDate: at,
     relatedParty: [refs.customer(line.customerId)],
-    serviceOrderItem: [{ itemId: line.itemId, serviceOrderId: line.serviceOrderId, itemAction: 'add', role: 'initiator', '@referredType': 'ServiceOrder' }],
+    serviceOrderItem: [
+      {
+        itemId: line.itemId,
+        serviceOrderId: line.serviceOrderId,
+        itemAction: 'add',
+        role: 'initiator',
+        '@referredType': 'ServiceOrder',
+      },
+    ],
   };
   await createResource(
     tx,
@@ -69,12 +77,26 @@ export async function createLineServices(tx: Tx, line: NewLine): Promise<void> {
       category: 'CFS',
       serviceType: 'mobileLine',
       serviceCharacteristic: [{ name: 'msisdn', valueType: 'string', value: line.msisdn }],
-      serviceSpecification: { id: 'mobile-line', name: 'Mobile line', version: '1', '@referredType': 'CustomerFacingServiceSpecification' },
+      serviceSpecification: {
+        id: 'mobile-line',
+        name: 'Mobile line',
+        version: '1',
+        '@referredType': 'CustomerFacingServiceSpecification',
+      },
       supportingResource: supporting,
       supportingService: children.map((child) => refs.service(child.id, child.name)),
-      serviceRelationship: children.map((child) => ({ relationshipType: 'reliesOn', service: refs.service(child.id, child.name) })),
+      serviceRelationship: children.map((child) => ({
+        relationshipType: 'reliesOn',
+        service: refs.service(child.id, child.name),
+      })),
     },
-    { category: 'CFS', subscriptionId: line.subscriptionId, msisdn: line.msisdn, esimId: line.esim.id, networkSequence: 0n },
+    {
+      category: 'CFS',
+      subscriptionId: line.subscriptionId,
+      msisdn: line.msisdn,
+      esimId: line.esim.id,
+      networkSequence: 0n,
+    },
     line.serviceId,
   );
   for (const child of children) {
@@ -88,7 +110,12 @@ export async function createLineServices(tx: Tx, line: NewLine): Promise<void> {
         category: 'RFS',
         serviceType: child.serviceType,
         serviceCharacteristic: [{ name: 'msisdn', valueType: 'string', value: line.msisdn }],
-        serviceSpecification: { id: `mobile-${child.serviceType}`, name: child.name, version: '1', '@referredType': 'ResourceFacingServiceSpecification' },
+        serviceSpecification: {
+          id: `mobile-${child.serviceType}`,
+          name: child.name,
+          version: '1',
+          '@referredType': 'ResourceFacingServiceSpecification',
+        },
         supportingResource: supporting,
       },
       { category: 'RFS', subscriptionId: line.subscriptionId, parentId: line.serviceId, msisdn: line.msisdn },
@@ -108,7 +135,12 @@ export async function createLineServices(tx: Tx, line: NewLine): Promise<void> {
       state: 'inProgress',
       relatedParty: [refs.customer(line.customerId)],
       serviceOrderItem: [
-        { id: '1', action: 'add', state: 'inProgress', service: { ...refs.service(line.serviceId), serviceType: 'mobileLine', state: 'active', '@type': 'Service' } },
+        {
+          id: '1',
+          action: 'add',
+          state: 'inProgress',
+          service: { ...refs.service(line.serviceId), serviceType: 'mobileLine', state: 'active', '@type': 'Service' },
+        },
       ],
     },
     { productOrderId: line.productOrderId, externalId: line.productOrderId },
@@ -117,7 +149,12 @@ export async function createLineServices(tx: Tx, line: NewLine): Promise<void> {
 }
 
 /** Ends the service order of a line with the state it came to. */
-export async function endServiceOrder(tx: Tx, serviceOrderId: string | null, state: 'completed' | 'failed' | 'cancelled', reason?: string): Promise<void> {
+export async function endServiceOrder(
+  tx: Tx,
+  serviceOrderId: string | null,
+  state: 'completed' | 'failed' | 'cancelled',
+  reason?: string,
+): Promise<void> {
   if (serviceOrderId === null || !(await findRow(tx, 'serviceOrder', { id: serviceOrderId }, true))) return;
   const order = await lockResource(tx, lineServiceOrderResource, serviceOrderId);
   if (text(order.document.state) === state) return;

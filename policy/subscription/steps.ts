@@ -1,11 +1,31 @@
 import { daysAfter, monthsAfter } from '../../kernel/calendar.ts';
-import { cancelSteps, schedule, type StepDefinition, TryLater } from '../core/flow.ts';
+import { cancelSteps, type StepDefinition, schedule, TryLater } from '../core/flow.ts';
 import { text } from '../core/party.ts';
 import type { Tx } from '../core/transaction.ts';
-import { endQuarantine, releaseNumber, takeBackEsim } from '../inventory/inventory.ts';
 import { logInteraction } from '../interaction/commands.ts';
-import { askAuthorisation, askCapture, attemptPayment, recordAuthorisation, recordCapture, recordCaptureFailure, recordReauthorisation, tokenOf } from '../payment/payment.ts';
-import { changeLine, expireBuckets, type Line, lockLine, openPeriod, orderNetwork, resume, scheduleRenewal, terminateLine, termsOf } from './line.ts';
+import { endQuarantine, releaseNumber, takeBackEsim } from '../inventory/inventory.ts';
+import {
+  askAuthorisation,
+  askCapture,
+  attemptPayment,
+  recordAuthorisation,
+  recordCapture,
+  recordCaptureFailure,
+  recordReauthorisation,
+  tokenOf,
+} from '../payment/payment.ts';
+import {
+  changeLine,
+  expireBuckets,
+  type Line,
+  lockLine,
+  openPeriod,
+  orderNetwork,
+  resume,
+  scheduleRenewal,
+  terminateLine,
+  termsOf,
+} from './line.ts';
 
 /** The boundary that a renewal is about is the line's own, not the instant a worker found time for it. */
 function monthsSoFar(line: Line, boundary: Date, timeZone: string): number {
@@ -44,7 +64,9 @@ const renew: StepDefinition = {
     }
     const { payment, token } = begun;
     if (payment.state === 'denied' || payment.state === 'failed' || token === undefined) {
-      await context.finish('subscription.renewal_declined', (tx) => declined(tx, context.step.subject, boundary, payment.failureReason ?? 'no card on file'));
+      await context.finish('subscription.renewal_declined', (tx) =>
+        declined(tx, context.step.subject, boundary, payment.failureReason ?? 'no card on file'),
+      );
       return;
     }
     for (let round = 1; ; round += 1) {
@@ -64,8 +86,15 @@ const renew: StepDefinition = {
         });
         return;
       }
-      const authorised = await context.during('payment.record_authorisation', (tx) => recordAuthorisation(tx, payment.id, authorisation));
-      const capture = await askCapture(context.outside.gateway, { ...authorised, gatewayReference: authorisation.gatewayReference }, round, isRetry);
+      const authorised = await context.during('payment.record_authorisation', (tx) =>
+        recordAuthorisation(tx, payment.id, authorisation),
+      );
+      const capture = await askCapture(
+        context.outside.gateway,
+        { ...authorised, gatewayReference: authorisation.gatewayReference },
+        round,
+        isRetry,
+      );
       if (capture.outcome === 'expired') {
         if (round >= 5) throw new TryLater('authorisations keep running out before their capture');
         await context.during('payment.reauthorise', (tx) => recordReauthorisation(tx, payment.id));
@@ -94,11 +123,23 @@ async function renewed(tx: Tx, lineId: string, boundary: Date, paymentId: string
     period: { from: boundary, to: monthsAfter(anchorAt, months + 1, tx.settings.timeZone) },
   });
   // The old plan quota lapses before the new opens; the line is not stopped between the two.
-  await openPeriod(tx, lineId, { number: line.periodNumber + 1, anchorAt, monthsFromAnchor: months, startsAt: boundary, paymentId });
+  await openPeriod(tx, lineId, {
+    number: line.periodNumber + 1,
+    anchorAt,
+    monthsFromAnchor: months,
+    startsAt: boundary,
+    paymentId,
+  });
   await expireBuckets(tx, line, boundary);
   await cancelSteps(tx, 'unpaid', lineId);
   await resume(tx, lineId, ['exhausted', 'unpaid'], ['voice', 'sms', 'roaming_data']);
-  await logInteraction(tx, { customerId: line.customerId, channel: 'system', direction: 'outbound', reason: 'renewal', description: `${termsOf(line).name} renewed on ${line.msisdn}` });
+  await logInteraction(tx, {
+    customerId: line.customerId,
+    channel: 'system',
+    direction: 'outbound',
+    reason: 'renewal',
+    description: `${termsOf(line).name} renewed on ${line.msisdn}`,
+  });
 }
 
 /** No grace: the line is blocked at that instant, waits for the next boundary, and ends after the unpaid days. */
@@ -111,10 +152,26 @@ async function declined(tx: Tx, lineId: string, boundary: Date, reason: string):
     await changeLine(tx, current, { state: 'blocked', blockReasons: [...current.blockReasons, 'unpaid'] });
     await orderNetwork(tx, lineId);
     const endsAt = daysAfter(boundary, tx.settings.unpaidTerminationDays, tx.settings.timeZone);
-    await schedule(tx, { flow: 'unpaid', subject: lineId, step: 'terminate', key: `unpaid:${lineId}:${boundary.toISOString()}`, dueAt: endsAt });
+    await schedule(tx, {
+      flow: 'unpaid',
+      subject: lineId,
+      step: 'terminate',
+      key: `unpaid:${lineId}:${boundary.toISOString()}`,
+      dueAt: endsAt,
+    });
   }
-  await scheduleRenewal(tx, lineId, monthsAfter(line.anchorAt ?? boundary, monthsSoFar(line, boundary, tx.settings.timeZone) + 1, tx.settings.timeZone));
-  await logInteraction(tx, { customerId: line.customerId, channel: 'system', direction: 'outbound', reason: 'renewal declined', description: `The renewal of ${line.msisdn} was declined: ${reason}` });
+  await scheduleRenewal(
+    tx,
+    lineId,
+    monthsAfter(line.anchorAt ?? boundary, monthsSoFar(line, boundary, tx.settings.timeZone) + 1, tx.settings.timeZone),
+  );
+  await logInteraction(tx, {
+    customerId: line.customerId,
+    channel: 'system',
+    direction: 'outbound',
+    reason: 'renewal declined',
+    description: `The renewal of ${line.msisdn} was declined: ${reason}`,
+  });
 }
 
 const expire: StepDefinition = {

@@ -43,7 +43,11 @@ const text = `SELECT usage_document AS document, usage_version AS version, repea
   record_usage($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, make_interval(days => $13), $14, $15)`;
 
 /** Records one usage in one call and one transaction: found, locked, judged, spent, and stopped when nothing is left. */
-export async function recordUsage(policy: Policy, document: JsonObject, caller: Caller): Promise<Stored & { repeated: boolean }> {
+export async function recordUsage(
+  policy: Policy,
+  document: JsonObject,
+  caller: Caller,
+): Promise<Stored & { repeated: boolean }> {
   const usage = readUsage(document);
   const { href: _, id: __, status: ___, statusReason: ____, ratedProductUsage: _____, ...given } = document;
   const id = policy.newId('usg');
@@ -82,7 +86,10 @@ const reportInput = z.object({
   msisdn: z.string().describe('The number that was used'),
   kind: z.enum(['data', 'voice', 'sms', 'roamingData']).describe('What was used'),
   amount: z.number().positive().describe('How much'),
-  unit: z.enum(['B', 'KB', 'MB', 'GB', 's', 'min', 'SMS']).optional().describe('In which unit; MB, min or SMS when not given'),
+  unit: z
+    .enum(['B', 'KB', 'MB', 'GB', 's', 'min', 'SMS'])
+    .optional()
+    .describe('In which unit; MB, min or SMS when not given'),
   usageDate: z.iso.datetime({ offset: true }).optional().describe('When; now, when not given'),
   source: z.string().max(100).optional().describe('The system that wrote the record'),
   recordId: z.string().max(200).optional().describe('Its id there: the same record counts once'),
@@ -124,7 +131,8 @@ const rest = resourceCommands(usageResource, {
       code: 'usage.judged_once',
       sentence: 'What was used, when, and what it cost is judged once: a usage record can be described, not changed.',
       status: 409,
-      kept: (facts) => judged.every((name) => JSON.stringify(facts.before?.[name]) === JSON.stringify(facts.document[name])),
+      kept: (facts) =>
+        judged.every((name) => JSON.stringify(facts.before?.[name]) === JSON.stringify(facts.document[name])),
     }),
   ],
   removeRules: [neverDeleted(usageResource, 'it is what quota was spent for')],

@@ -42,7 +42,12 @@ const defaultUnit: Record<UsageKind, Unit> = {
   sms: { size: 1, name: 'SMS' },
   roaming_data: mb,
 };
-const unitsOf: Record<UsageKind, Record<string, Unit>> = { data: bytes, voice: seconds, sms: messages, roaming_data: bytes };
+const unitsOf: Record<UsageKind, Record<string, Unit>> = {
+  data: bytes,
+  voice: seconds,
+  sms: messages,
+  roaming_data: bytes,
+};
 
 const kinds: Record<string, UsageKind | 'barred'> = {
   data: 'data',
@@ -78,14 +83,25 @@ export function readUsage(document: JsonObject): ReadUsage {
   const given = new Map<string, Json | undefined>(
     objects(document.usageCharacteristic).map((one) => [(text(one.name) ?? '').toLowerCase(), one.value]),
   );
-  const first = (...names: string[]): Json | undefined => names.map((name) => given.get(name)).find((value) => value !== undefined);
+  const first = (...names: string[]): Json | undefined =>
+    names.map((name) => given.get(name)).find((value) => value !== undefined);
   const named = text(first('kind')) ?? text(document.usageType) ?? '';
   const kind = kinds[named.toLowerCase().replace(/[^a-z]/g, '')];
   const chargeable = kind === undefined || kind === 'barred' ? undefined : kind;
   const unitName = text(first('unit', 'units', 'unitofmeasure'));
-  const unit = chargeable === undefined ? { size: 1, name: unitName ?? '' } : unitName === undefined ? defaultUnit[chargeable] : unitsOf[chargeable][unitName.toLowerCase()];
+  const unit =
+    chargeable === undefined
+      ? { size: 1, name: unitName ?? '' }
+      : unitName === undefined
+        ? defaultUnit[chargeable]
+        : unitsOf[chargeable][unitName.toLowerCase()];
   const amount = first('volume', 'quantity', 'amount', 'duration', 'count');
-  const value = typeof amount === 'number' ? amount : typeof amount === 'string' && amount.trim() !== '' ? Number(amount) : Number.NaN;
+  const value =
+    typeof amount === 'number'
+      ? amount
+      : typeof amount === 'string' && amount.trim() !== ''
+        ? Number(amount)
+        : Number.NaN;
   const quantity = unit ? Math.ceil(value * unit.size) : Number.NaN;
   const id = first('recordid', 'record_id', 'cdrid');
   const source = first('source', 'sourcesystem');

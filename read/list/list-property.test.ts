@@ -45,7 +45,7 @@ const leaves = (document: Json, path: readonly string[]): Json[] =>
     .flatMap(elements)
     .filter((value) => !Array.isArray(value));
 
-const decimal = /^-?(0|[1-9]\d*)(\.\d+)?$/;
+const decimal = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
 /** Milliseconds of a date or time that exists; its zone is UTC when it has none. */
 function moment(text: string): number | undefined {
@@ -62,12 +62,21 @@ const byCodePoint = (left: string, right: string): number => Buffer.compare(Buff
 const inOrder = (sign: number, comparison: string): boolean =>
   comparison === '>' ? sign > 0 : comparison === '>=' ? sign >= 0 : comparison === '<' ? sign < 0 : sign <= 0;
 
+/** The thirtieth of February lies where its text does, unless that is within a day of the operand. */
+function dateThatIsNone(text: string, comparison: string, instant: number): boolean {
+  if (!/^\d{4}-\d\d-\d\d([Tt ]|$)/.test(text)) return false;
+  const day = (shift: number): string => new Date(instant + shift * 86_400_000).toISOString().slice(0, 10);
+  return comparison.startsWith('>') ? text >= day(2) : text < day(-1);
+}
+
 function ordered(value: Json, comparison: string, operand: string | number, typeless: boolean): boolean {
   if (typeof operand === 'number') return typeof value === 'number' && inOrder(Math.sign(value - operand), comparison);
   const instant = moment(operand);
   if (instant !== undefined) {
-    const own = typeof value === 'string' ? moment(value) : undefined;
-    return own !== undefined && inOrder(Math.sign(own - instant), comparison);
+    if (typeof value !== 'string') return false;
+    const own = moment(value);
+    if (own === undefined) return dateThatIsNone(value, comparison, instant);
+    return inOrder(Math.sign(own - instant), comparison);
   }
   if (typeless && decimal.test(operand)) {
     const own = typeof value === 'string' && decimal.test(value) ? Number(value) : value;
@@ -261,7 +270,7 @@ const { expression: expressions } = fc.letrec<{ expression: Expression }>((tie) 
       .filter(
         ({ path, operator, constant }) =>
           !ordersId(path, operator) &&
-          (          operator === '==' || operator === '!=' || typeof constant === 'string' || typeof constant === 'number',
+          (operator === '==' || operator === '!=' || typeof constant === 'string' || typeof constant === 'number'),
       ),
     fc.record({ kind: fc.constant('some' as const), path: paths, of: tie('expression') }),
     fc.record({ kind: fc.constant('not' as const), of: tie('expression') }),
@@ -380,7 +389,10 @@ const sameExpression = (expression: Expression, top = true): boolean => {
   switch (expression.kind) {
     case 'compare':
       if (!top) return true;
-      if (expression.path.join('.') === 'date') return expression.operator !== '==' && expression.operator !== '!=';
+      if (expression.path.join('.') === 'date') {
+        const { operator, constant } = expression;
+        return operator !== '==' && operator !== '!=' && typeof constant === 'string' && moment(constant) !== undefined;
+      }
       if (expression.path.join('.') === 'state' || expression.path.join('.') === 'id') {
         return expression.operator === '==' || expression.operator === '!=';
       }

@@ -61,14 +61,14 @@ export function alarmsOf(facts: z.infer<typeof healthFacts>): z.infer<typeof ala
     steps.retrying > 0
       ? {
           code: 'flow.retrying',
-          sentence: `${steps.retrying} steps failed and are tried again.`,
+          sentence: `${steps.retrying === 1 ? 'A step' : `${steps.retrying} steps`} failed and will be tried again.`,
           command: 'bss flow list --condition retrying',
         }
       : undefined,
     network.oldestSeconds > networkLagSecondsMax
       ? {
           code: 'network.late',
-          sentence: `The network has not confirmed ${network.pending} tasks, the oldest for ${network.oldestSeconds} s.`,
+          sentence: `The network has not confirmed ${network.pending === 1 ? 'a task' : `${network.pending} tasks, the oldest`} for ${network.oldestSeconds} s.`,
           command: 'bss flow list --flow network',
         }
       : undefined,

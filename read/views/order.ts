@@ -118,7 +118,8 @@ const itemsSql =
     'trouble', (SELECT f."last_error" FROM "flow_step" f WHERE f."subject" IN (i."id", i."service_id") AND f."state" = 'waiting' AND f."last_error" IS NOT NULL
       ORDER BY f."not_before" DESC LIMIT 1),
     'failure', CASE WHEN i."state" IN ('failed', 'cancelled', 'rejected') THEN
-      coalesce(p."document" ->> 'statusReason', p."failure_reason", o."document" -> 'note' -> -1 ->> 'text') END) AS item
+      coalesce(CASE WHEN p."state" IN ('denied', 'failed') THEN coalesce(p."document" ->> 'statusReason', p."failure_reason") END,
+        o."document" -> 'note' -> -1 ->> 'text', p."document" ->> 'statusReason') END) AS item
   FROM "order_item" i
     LEFT JOIN "payment" p ON p."id" = i."payment_id"
     LEFT JOIN "service_order" so ON so."id" = i."service_order_id"

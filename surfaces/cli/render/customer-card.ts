@@ -89,8 +89,8 @@ export function customerTable(view: CustomerList, style: Style): string {
   const paint = paintOf(style.color);
   const columns: Column<CustomerList['items'][number]>[] = [
     { title: 'customer', value: (row) => row.id },
-    { title: 'name', value: (row) => row.name ?? '', min: 10 },
-    { title: 'email', value: (row) => row.email ?? '', min: 12, drop: 1 },
+    { title: 'name', value: (row) => row.name ?? '', min: 12 },
+    { title: 'email', value: (row) => row.email ?? '', min: 20, drop: 1 },
     {
       title: 'state',
       value: (row) => row.state ?? '',

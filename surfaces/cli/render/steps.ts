@@ -1,7 +1,7 @@
 import type { FlowList } from '../../../read/views/flow.ts';
 import { paintOf, paintState } from './paint.ts';
 import { type Column, table } from './table.ts';
-import type { Style } from './text.ts';
+import { type Style, wrap } from './text.ts';
 import { distance, lengthOf } from './time.ts';
 
 /** Steps of work: what is in trouble first. */
@@ -23,11 +23,16 @@ export function stepTable(view: FlowList, style: Style): string {
       align: 'right',
       drop: 5,
     },
-    { title: 'why', value: (row) => row.lastError ?? '', min: 12, drop: 3 },
   ];
   const hidden = view.total - view.items.length;
-  return (
-    table(columns, view.items, style, 'No work is open.') +
-    (hidden > 0 ? `${paint.quiet(`${hidden} more: --limit`)}\n` : '')
+  const troubles = view.items.flatMap((row) =>
+    row.lastError === null
+      ? []
+      : wrap(`${row.subject}: ${row.lastError}`, style.width - 2).map((line) => `  ${paint.warn(line)}`),
   );
+  return [
+    table(columns, view.items, style, 'No work is open.'),
+    ...(hidden > 0 ? [`${paint.quiet(`${hidden} more: --limit ${Math.min(200, view.total)}`)}\n`] : []),
+    ...(troubles.length > 0 ? [`\n${paint.strong('In trouble')}\n${troubles.join('\n')}\n`] : []),
+  ].join('');
 }

@@ -1,4 +1,3 @@
-import { kindName } from '../../../read/views/quantity.ts';
 import type { SubscriptionList, SubscriptionView } from '../../../read/views/subscription.ts';
 import { bar } from './bar.ts';
 import { card, cardWidths, pairs, spread } from './card.ts';
@@ -38,13 +37,7 @@ function addOns(view: SubscriptionView, inner: number, style: Style): string[] {
   return bought.map((bucket) => {
     const left = bucket.remaining.amount === null ? 'unlimited' : `${bucket.remaining.text} left`;
     const until = bucket.expiresAt === null ? '' : `until ${minuteOf(bucket.expiresAt, view.timeZone)}`;
-    return spread(
-      `  + ${bucket.offering}, ${left}`,
-      until,
-      inner,
-      paint.quiet,
-      paint.quiet,
-    );
+    return spread(`  + ${bucket.offering}, ${left}`, until, inner, paint.quiet, paint.quiet);
   });
 }
 
@@ -83,7 +76,14 @@ function about(view: SubscriptionView, paint: Paint): (readonly [string, string,
     ['eSIM', esim ? `${esim.state}, ICCID ends ${esim.iccidLastFour}` : ''],
     ['blocked', view.blockedAt ? `since ${minuteOf(view.blockedAt, view.timeZone)}` : '', paint.bad],
     ['ended', view.terminatedAt ? minuteOf(view.terminatedAt, view.timeZone) : ''],
+    ['next', nextCommand(view), paint.accent],
   ];
+}
+
+/** What brings a blocked line back: a new period when it is unpaid, quota when it is used up. */
+function nextCommand(view: SubscriptionView): string {
+  if (view.state !== 'blocked') return '';
+  return `bss subscription top-up ${view.id} ${view.blockReasons.includes('unpaid') ? 'VAS_PERIOD' : 'VAS_DATA_1GB'}`;
 }
 
 function networkText(view: SubscriptionView): string {

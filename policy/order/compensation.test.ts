@@ -1,0 +1,264 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type FaultMode, type Faults, makeFaults, modesAt } from '../../doctrine/faults.ts';
+import { type House, hurry, openHouse } from '../../doctrine/house.ts';
+import { freezeClock } from '../clock/commands.ts';
+import { execute, transaction } from '../core/command.ts';
+import { type ClaimedStep, claimSteps, LeaseLost, type StepContext, type StepDefinition, stepContext } from '../core/flow.ts';
+import { runStatement } from '../core/transaction.ts';
+import { steps } from '../steps.ts';
+import { terminateLine } from '../subscription/line.ts';
+import type { Worker } from '../../workers/worker.ts';
+
+let house: House;
+let faults: Faults;
+let faulty: Worker;
+
+beforeAll(async () => {
+  house = await openHouse();
+  faults = makeFaults(house.gateway, house.network);
+  faulty = house.worker(faults.steps(steps));
+});
+afterAll(() => house.close());
+
+/** What is tried with every fault: it begins clean, something is done, and this is how it may end. */
+interface Story {
+  name: string;
+  /** Everything up to the instant at which faults may strike. */
+  prepare(): Promise<string>;
+  begin(prepared: string): Promise<string>;
+  /** Where it ends when no fault strikes, and also when one does that is not a refusal. */
+  ends: string;
+  /** Where it may end when a refusal strikes. */
+  refused: readonly string[];
+}
+
+async function activeLine(token = 'tok_visa'): Promise<string> {
+  const order = await house.order(await house.customer(token));
+  await house.settle();
+  const { subscriptionId } = await house.state(order);
+  if (!subscriptionId) throw new Error('the line was not made');
+  return subscriptionId;
+}
+
+const sale = (name: string, token: string, ends: string, refused: readonly string[], before: () => Promise<unknown> = async () => undefined): Story => ({
+  name,
+  prepare: () => house.customer(token),
+  begin: async (customer) => {
+    await before();
+    return house.order(customer);
+  },
+  ends,
+  refused,
+});
+
+const stories: readonly Story[] = [
+  sale('a plan is bought', 'tok_visa', 'completed', ['failed', 'completed']),
+  sale('the card is declined', 'tok_declined', 'failed', ['failed']),
+  sale('the first authorisation runs out', 'tok_authorisation_expires', 'completed', ['failed', 'completed']),
+  sale('the capture fails', 'tok_authorises_capture_fails', 'failed', ['failed']),
+  sale('the gateway loses its answers', 'tok_timeout_after', 'completed', ['failed', 'completed']),
+  sale('the network will not provision', 'tok_visa', 'failed', ['failed'], () =>
+    house.network.plan({ mode: 'refuse', permanent: true, when: 'inactive', times: 1 }),
+  ),
+  sale('the network will not enable', 'tok_visa', 'failed', ['failed'], () =>
+    house.network.plan({ mode: 'refuse', permanent: true, when: 'active', times: 1 }),
+  ),
+  {
+    name: 'an add-on is bought',
+    prepare: () => activeLine(),
+    begin: (line) => house.topUp(line, 'VAS_DATA_1GB'),
+    ends: 'completed',
+    refused: ['failed', 'completed'],
+  },
+  {
+    name: 'the line ends while an add-on is paid for',
+    prepare: () => activeLine(),
+    begin: async (line) => {
+      const order = await house.topUp(line, 'VAS_DATA_1GB');
+      await transaction(house.policy, 'test.terminate', house.caller, {}, (tx) =>
+        terminateLine(tx, line, { flow: 'line', subject: line, confirmed: 'release', refused: 'release' }),
+      );
+      return order;
+    },
+    ends: 'failed',
+    refused: ['failed'],
+  },
+];
+
+async function play(story: Story, planted: ReadonlyMap<number, FaultMode>): Promise<string> {
+  await house.gateway.clearPlans();
+  await house.network.clearPlans();
+  const prepared = await story.prepare();
+  const order = await story.begin(prepared);
+  faults.begin(planted);
+  await house.settle(faulty);
+  return (await house.state(order)).order;
+}
+
+describe('whatever fails on the way, no money without service, no service without money, nothing left reserved', () => {
+  it.each(stories)('$name: each point fails in turn', { timeout: 240_000 }, async (story) => {
+    expect(await play(story, new Map())).toBe(story.ends);
+    expect(await house.breaches()).toEqual([]);
+    const points = [...faults.passed];
+    expect(points.length).toBeGreaterThan(3);
+    let struck = 0;
+    for (const [index, point] of points.entries()) {
+      for (const mode of modesAt(point)) {
+        const where = `${story.name}: ${point} fails (${mode})`;
+        const end = await play(story, new Map([[index, mode]]));
+        struck += faults.struck();
+        expect([where, mode === 'refused' ? story.refused : [story.ends]]).toEqual([where, expect.arrayContaining([end])]);
+      }
+      // All that was played on this point is judged at once: a breach stays a breach.
+      expect([point, await house.breaches()]).toEqual([point, []]);
+    }
+    expect(struck).toBeGreaterThanOrEqual(points.length);
+  });
+
+  it('several faults at once, on any card', { timeout: 240_000 }, async () => {
+    const plan = fc.uniqueArray(fc.tuple(fc.nat(25), fc.constantFrom<FaultMode>('before', 'after', 'refused', 'put_off')), {
+      selector: ([at]) => at,
+      maxLength: 5,
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...stories), plan, async (story, faultsOf) => {
+        const end = await play(story, new Map(faultsOf));
+        expect(['completed', 'failed']).toContain(end);
+        expect(await house.breaches()).toEqual([]);
+      }),
+      { numRuns: Number(process.env.AIRTIME_FAULT_RUNS ?? 40) },
+    );
+  });
+});
+
+describe('what stays broken for long', () => {
+  it('a network that does not answer lets an order fail, held money and stock returned', { timeout: 60_000 }, async () => {
+    for (const when of ['inactive', 'active'] as const) {
+      const plan = await house.network.plan({ mode: 'unavailable', when });
+      const order = await house.order(await house.customer());
+      await house.settle();
+      expect(plan.when).toBe(when);
+      expect(await house.state(order)).toMatchObject({ order: 'failed', line: 'terminated', payment: when === 'inactive' ? 'canceled' : 'done' });
+      await house.network.clearPlans();
+      expect(await house.breaches()).toEqual([]);
+    }
+  });
+
+  it('a refund that the gateway refuses is asked again until it is given', { timeout: 60_000 }, async () => {
+    await house.network.plan({ mode: 'refuse', permanent: true, when: 'active', times: 1 });
+    await house.gateway.plan({ mode: 'decline_refund', times: 3 });
+    const order = await house.order(await house.customer());
+    await house.settle();
+    expect(await house.state(order)).toMatchObject({ order: 'failed', payment: 'done' });
+    expect(await house.breaches()).toEqual([]);
+  });
+
+  it('a customer who confirms in time is served, one who does not is not, and nothing stays held', { timeout: 60_000 }, async () => {
+    const [slow, quick] = [await house.order(await house.customer('tok_requires_action')), await house.order(await house.customer('tok_requires_action'))];
+    await house.worker().drain();
+    expect([(await house.state(slow)).order, (await house.state(quick)).order]).toEqual(['held', 'held']);
+    for await (const operation of house.gateway.book()) {
+      if (operation.answer.outcome !== 'requires_action' || operation.kind !== 'authorise') continue;
+      const [paid] = await runStatement<{ order: string }>(house.pool, 'SELECT "product_order_id" AS order FROM "payment" WHERE "id" = $1', [operation.reference]);
+      if (paid?.order === quick) await house.gateway.completeAction(operation.gatewayReference, 'approve');
+    }
+    await hurry(house.policy);
+    await house.worker().drain();
+    await hurry(house.policy);
+    await house.worker().drain();
+    const [clock] = await runStatement<{ now: Date }>(house.pool, 'SELECT business_now() AS now', []);
+    const later = new Date((clock?.now.getTime() ?? 0) + (house.policy.settings.actionTimeoutMinutes + 1) * 60_000);
+    await execute(house.policy, freezeClock, { at: later.toISOString() }, house.caller);
+    await house.settle();
+    expect([(await house.state(slow)).order, (await house.state(quick)).order]).toEqual(['failed', 'completed']);
+    expect(await house.breaches()).toEqual([]);
+  });
+
+  it('a card taken off file while its answer was lost leaves nothing held', { timeout: 60_000 }, async () => {
+    const customer = await house.customer('tok_timeout_after');
+    const order = await house.order(customer);
+    await house.worker().drain();
+    const [card] = await runStatement<{ id: string }>(house.pool, 'SELECT "id" FROM "payment_method" WHERE "customer_id" = $1', [customer]);
+    const { paymentMethodCommands } = await import('../card/commands.ts');
+    const { run } = await import('../core/command.ts');
+    if (!paymentMethodCommands.remove) throw new Error('cards can be removed');
+    await run(house.policy, paymentMethodCommands.remove, { id: card?.id }, house.caller);
+    await house.settle();
+    expect(['completed', 'failed']).toContain((await house.state(order)).order);
+    expect(await house.breaches()).toEqual([]);
+  });
+});
+
+describe('a step that runs twice does once', () => {
+  /** Carries a step out up to the commit of its last transaction, which is lost; then again, as its next worker would. */
+  const twice: StepDefinition[] = steps.map((definition) => ({
+    ...definition,
+    async run(context: StepContext) {
+      class Lost extends Error {}
+      const dying: StepContext = {
+        ...context,
+        finish: async (command, work) => {
+          await context.during(command, async (tx) => {
+            await work(tx);
+            throw new Lost();
+          });
+          throw new Lost();
+        },
+      };
+      await expect(definition.run(dying)).rejects.toBeInstanceOf(Lost);
+      await definition.run({ ...context, step: { ...context.step, attempts: context.step.attempts + 1 } });
+    },
+  }));
+
+  it.each(stories)('$name', { timeout: 60_000 }, async (story) => {
+    await house.gateway.clearPlans();
+    await house.network.clearPlans();
+    const prepared = await story.prepare();
+    const order = await story.begin(prepared);
+    await house.settle(house.worker(twice));
+    expect((await house.state(order)).order).toBe(story.ends);
+    expect(await house.breaches()).toEqual([]);
+  });
+
+  it('a step that is done is not done again by a worker that comes late', { timeout: 60_000 }, async () => {
+    const seen: ClaimedStep[] = [];
+    const order = await house.order(await house.customer('tok_visa'));
+    await house.network.plan({ mode: 'refuse', permanent: true, when: 'active', times: 1 });
+    for (let claimed = await claimSteps(house.policy, 'first', 8, 60); claimed.length > 0; claimed = await claimSteps(house.policy, 'first', 8, 60)) {
+      for (const step of claimed) {
+        seen.push(step);
+        await definitionOf(step).run(stepContext(house.policy, step, 'first'));
+      }
+    }
+    expect((await house.state(order)).order).toBe('failed');
+    expect(seen.map((step) => step.step)).toEqual(expect.arrayContaining(['authorise', 'provision', 'deliver', 'capture', 'enable_refused', 'refund', 'release']));
+    const before = await sums();
+    for (const step of seen) {
+      for (const worker of ['first', 'second']) {
+        const late = stepContext(house.policy, { ...step, attempts: step.attempts + 1 }, worker);
+        await expect(definitionOf(step).run(late)).rejects.toBeInstanceOf(LeaseLost);
+      }
+    }
+    expect(await sums()).toEqual(before);
+    expect(await house.breaches()).toEqual([]);
+  });
+
+  const definitionOf = (step: ClaimedStep): StepDefinition => {
+    const found = steps.find((one) => one.flow === step.flow && one.step === step.step);
+    if (!found) throw new Error(`there is no step ${step.flow}.${step.step}`);
+    return found;
+  };
+
+  /** Everything there is, in few figures: rows of each table, and both books. */
+  async function sums(): Promise<unknown> {
+    const tables = await runStatement<{ name: string }>(house.pool, `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> '_prisma_migrations' ORDER BY 1`, []);
+    const counts: unknown[] = [];
+    for (const { name } of tables) counts.push(await runStatement(house.pool, `SELECT '${name}' AS name, md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) AS sum FROM "${name}" t`, []));
+    let operations = 0;
+    for await (const _ of house.gateway.book()) operations += 1;
+    let tasks = 0;
+    for await (const _ of house.network.book()) tasks += 1;
+    return { counts, operations, tasks };
+  }
+});
