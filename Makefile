@@ -40,7 +40,7 @@ build: ## compile what is shipped into dist/
 
 start: build ## start Airtime; on an empty database also seed it and play a first subscriber
 	@AIRTIME_STORY_DAYS=33 node dist/airtime.js start
-	@node dist/story.js
+	@node build/first-start.mjs
 
 stop: build ## stop server and database
 	@node dist/airtime.js stop

@@ -1,6 +1,6 @@
+import { OutcomeUnknown } from '../adapters/outcome.ts';
 import type { SandboxCardGateway } from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
 import type { SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
-import { OutcomeUnknown } from '../adapters/outcome.ts';
 import type { Outside, Policy } from '../policy/core/command.ts';
 import type { StepContext, StepDefinition } from '../policy/core/flow.ts';
 import type { Tx } from '../policy/core/transaction.ts';
@@ -51,7 +51,11 @@ export function makeFaults(gateway: SandboxCardGateway, network: SandboxNetwork)
     if (pass(point) !== undefined) throw new WorkerDied(`planted: the worker dies, ${point}`);
   };
 
-  async function call<T>(point: string, refuse: (mode: 'refused' | 'put_off') => Promise<unknown>, real: () => Promise<T>): Promise<T> {
+  async function call<T>(
+    point: string,
+    refuse: (mode: 'refused' | 'put_off') => Promise<unknown>,
+    real: () => Promise<T>,
+  ): Promise<T> {
     const mode = pass(point);
     if (mode === undefined) return real();
     if (mode === 'before') throw new OutcomeUnknown(`planted: ${point} was lost on its way`);
@@ -69,13 +73,15 @@ export function makeFaults(gateway: SandboxCardGateway, network: SandboxNetwork)
     }
   }
 
-  const decline = (mode: 'decline_authorisation' | 'decline_capture' | 'decline_refund') => () => gateway.plan({ mode, times: 1 });
+  const decline = (mode: 'decline_authorisation' | 'decline_capture' | 'decline_refund') => () =>
+    gateway.plan({ mode, times: 1 });
   const nothing = async () => undefined;
   const outside = (of: Outside): Outside => ({
     ...of,
     gateway: {
       ...gateway,
-      authorise: (request) => call('gateway.authorise', decline('decline_authorisation'), () => gateway.authorise(request)),
+      authorise: (request) =>
+        call('gateway.authorise', decline('decline_authorisation'), () => gateway.authorise(request)),
       capture: (request) => call('gateway.capture', decline('decline_capture'), () => gateway.capture(request)),
       void: (request) => call('gateway.void', nothing, () => gateway.void(request)),
       refund: (request) => call('gateway.refund', decline('decline_refund'), () => gateway.refund(request)),
@@ -84,7 +90,17 @@ export function makeFaults(gateway: SandboxCardGateway, network: SandboxNetwork)
     network: {
       ...network,
       apply: (task) =>
-        call('network.apply', (mode) => network.plan({ mode: 'refuse', permanent: mode === 'refused', times: 1 }), () => network.apply(task)),
+        call(
+          'network.apply',
+          // A network that would never let go of a line is a matter for people, not for a compensation.
+          (mode) =>
+            network.plan({
+              mode: 'refuse',
+              permanent: mode === 'refused' && task.desired.state !== 'terminated',
+              times: 1,
+            }),
+          () => network.apply(task),
+        ),
       find: (key) => call('network.find', nothing, () => network.find(key)),
     },
   });
@@ -121,7 +137,11 @@ export function makeFaults(gateway: SandboxCardGateway, network: SandboxNetwork)
       struck = 0;
     },
     struck: () => struck,
-    steps: (of) => of.map((step) => ({ ...step, run: (context: StepContext) => step.run(within(context, `${step.flow}.${step.step}`)) })),
+    steps: (of) =>
+      of.map((step) => ({
+        ...step,
+        run: (context: StepContext) => step.run(within(context, `${step.flow}.${step.step}`)),
+      })),
     policy: (of) => ({ ...of, outside: outside(of.outside) }),
   };
 }

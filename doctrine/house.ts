@@ -48,9 +48,7 @@ export interface House {
   /** Orders a plan. @returns the order's id. */
   order(customerId: string, offering?: string): Promise<string>;
   topUp(subscriptionId: string, offering: string): Promise<string>;
-  state(
-    orderId: string,
-  ): Promise<{
+  state(orderId: string): Promise<{
     order: string;
     note: string;
     subscriptionId: string | null;

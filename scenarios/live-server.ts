@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,18 +14,24 @@ export interface LiveServer {
   readonly folder: string;
   /** Runs the terminal as a process of its own. */
   bss(args: readonly string[]): Promise<CommandLine>;
-  /** The end of the server's log. */
-  log(): string;
+  /** How long the server's log is now, and its end from there on. */
+  logMark(): number;
+  logSince(mark: number): string;
   /** Stops server and database and removes the folder. */
   stop(): Promise<void>;
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const logLinesMax = 12;
 const startMsMax = 60_000;
 const stopMsMax = 30_000;
 const connection = z.object({ url: z.string(), token: z.string() });
 
-export async function startLiveServer(options: { historyDays?: number | undefined } = {}): Promise<LiveServer> {
+/**
+ * Starts a server from the sources, or, when `built`, from `dist/` as it is shipped; `bss` likewise.
+ * With `historyDays` its business clock begins that many days ago and stands.
+ */
+export async function startLiveServer(options: { historyDays?: number | undefined; built?: boolean } = {}): Promise<LiveServer> {
   const folder = mkdtempSync(join(tmpdir(), 'airtime-scenario-'));
   const home = join(folder, '.airtime');
   const logFile = join(folder, 'server.log');
@@ -44,16 +50,17 @@ export async function startLiveServer(options: { historyDays?: number | undefine
     env,
     stdio: ['ignore', output, output],
   });
-  const log = () => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-20).join('\n');
+  const logMark = () => statSync(logFile).size;
+  const logSince = (mark: number) => readFileSync(logFile).subarray(mark).toString().trimEnd().split('\n').slice(-logLinesMax).join('\n');
   const stop = async () => {
     await end(server);
     rmSync(folder, { recursive: true, force: true });
   };
   try {
     const { url, token } = await ready(join(home, 'cli.json'), server);
-    return { url, token, folder, log, stop, bss: (args) => terminal(args, { url, token }, folder) };
+    return { url, token, folder, logMark, logSince, stop, bss: (args) => terminal(args, { url, token }, folder, built) };
   } catch (error) {
-    const told = log();
+    const told = logSince(0);
     await stop();
     throw new Error(`the server did not start: ${error instanceof Error ? error.message : String(error)}\n${told}`);
   }

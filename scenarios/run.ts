@@ -10,9 +10,10 @@ import { failure, narrator, nobody, type Result, resultTable, type Stage, title 
 
 const usage = `Plays the stories of scenarios/ through the public doors of a live server.
 
-  npx tsx scenarios/run.ts [file …] [--show] [--against <url> --token <token>]
+  npx tsx scenarios/run.ts [file …] [--show] [--built] [--against <url> --token <token>]
 
   --show            tell each step, and draw what a person would look at
+  --built           start servers and bss from dist/, as they are shipped, instead of from the sources
   --against <url>   play on a server that already runs, with --token; without it servers are started and stopped
 `;
 
@@ -32,7 +33,9 @@ try {
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { show: { type: 'boolean' }, against: { type: 'string' }, token: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      show: { type: 'boolean' },
+      built: { type: 'boolean' }, against: { type: 'string' }, token: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
   });
   if (values.help) {
     stage.out(usage);
@@ -43,7 +46,7 @@ async function main(): Promise<number> {
   const audience = values.show ? narrator(stage) : nobody;
   const results = values.against
     ? await playAll(scenarios, { url: values.against, token: values.token ?? process.env.AIRTIME_TOKEN ?? '' }, audience)
-    : await onServersOfOurOwn(scenarios, audience, values.show === true);
+    : await onServersOfOurOwn(scenarios, audience, { isTold: values.show === true, built: values.built === true });
   stage.out(`\n${resultTable(results, stage)}`);
   return results.some(({ failed }) => failed) ? 1 : 0;
 }
@@ -60,13 +63,13 @@ function filesHere(): string[] {
  * Most scenarios share one server and have customers of their own; its clock stands, and they play one after another.
  * Those that need an empty server or another day play beside them. Told stories are never mixed.
  */
-async function onServersOfOurOwn(scenarios: readonly Scenario[], audience: Audience, isTold: boolean): Promise<Result[]> {
+async function onServersOfOurOwn(scenarios: readonly Scenario[], audience: Audience, { isTold, built }: { isTold: boolean; built: boolean }): Promise<Result[]> {
   const shared = scenarios.filter((one) => one.server === undefined);
   const alone = scenarios.filter((one) => one.server !== undefined);
-  const onShared = async () => (shared.length === 0 ? [] : onServer({}, shared, audience, true));
+  const onShared = async () => (shared.length === 0 ? [] : onServer({ built }, shared, audience, true));
   const onOwn = async () => {
     const results: Result[] = [];
-    for (const one of alone) results.push(...(await onServer({ historyDays: one.server?.historyDays }, [one], audience, false)));
+    for (const one of alone) results.push(...(await onServer({ built, historyDays: one.server?.historyDays }, [one], audience, false)));
     return results;
   };
   const results = isTold ? [...(await onShared()), ...(await onOwn())] : (await Promise.all([onShared(), onOwn()])).flat();
@@ -74,7 +77,7 @@ async function onServersOfOurOwn(scenarios: readonly Scenario[], audience: Audie
 }
 
 async function onServer(
-  options: { historyDays?: number | undefined },
+  options: { built: boolean; historyDays?: number | undefined },
   scenarios: readonly Scenario[],
   audience: Audience,
   freeze: boolean,
@@ -106,6 +109,7 @@ async function playAll(
   for (const [index, scenario] of scenarios.entries()) {
     if (audience !== nobody) stage.out(title(scenario, stage));
     const began = Date.now();
+    const mark = server?.logMark();
     const outside = { now: () => new Date(), pause: (milliseconds: number) => pause(milliseconds), unique: `${run}${index}` };
     const result = { scenario, steps: 0, failed: false };
     try {
@@ -113,7 +117,7 @@ async function playAll(
     } catch (error) {
       if (!(error instanceof StepFailed)) throw error;
       result.failed = true;
-      process.stderr.write(failure(scenario, error, server?.log()));
+      process.stderr.write(failure(scenario, error, mark === undefined ? undefined : server?.logSince(mark)));
     }
     results.push({ ...result, seconds: (Date.now() - began) / 1000 });
   }

@@ -2,13 +2,20 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FaultMode, type Faults, makeFaults, modesAt } from '../../doctrine/faults.ts';
 import { type House, hurry, openHouse } from '../../doctrine/house.ts';
+import type { Worker } from '../../workers/worker.ts';
 import { freezeClock } from '../clock/commands.ts';
 import { execute, transaction } from '../core/command.ts';
-import { type ClaimedStep, claimSteps, LeaseLost, type StepContext, type StepDefinition, stepContext } from '../core/flow.ts';
+import {
+  type ClaimedStep,
+  claimSteps,
+  LeaseLost,
+  type StepContext,
+  type StepDefinition,
+  stepContext,
+} from '../core/flow.ts';
 import { runStatement } from '../core/transaction.ts';
 import { steps } from '../steps.ts';
 import { terminateLine } from '../subscription/line.ts';
-import type { Worker } from '../../workers/worker.ts';
 
 let house: House;
 let faults: Faults;
@@ -41,7 +48,13 @@ async function activeLine(token = 'tok_visa'): Promise<string> {
   return subscriptionId;
 }
 
-const sale = (name: string, token: string, ends: string, refused: readonly string[], before: () => Promise<unknown> = async () => undefined): Story => ({
+const sale = (
+  name: string,
+  token: string,
+  ends: string,
+  refused: readonly string[],
+  before: () => Promise<unknown> = async () => undefined,
+): Story => ({
   name,
   prepare: () => house.customer(token),
   begin: async (customer) => {
@@ -108,7 +121,10 @@ describe('whatever fails on the way, no money without service, no service withou
         const where = `${story.name}: ${point} fails (${mode})`;
         const end = await play(story, new Map([[index, mode]]));
         struck += faults.struck();
-        expect([where, mode === 'refused' ? story.refused : [story.ends]]).toEqual([where, expect.arrayContaining([end])]);
+        expect([where, mode === 'refused' ? story.refused : [story.ends]]).toEqual([
+          where,
+          expect.arrayContaining([end]),
+        ]);
       }
       // All that was played on this point is judged at once: a breach stays a breach.
       expect([point, await house.breaches()]).toEqual([point, []]);
@@ -117,10 +133,13 @@ describe('whatever fails on the way, no money without service, no service withou
   });
 
   it('several faults at once, on any card', { timeout: 240_000 }, async () => {
-    const plan = fc.uniqueArray(fc.tuple(fc.nat(25), fc.constantFrom<FaultMode>('before', 'after', 'refused', 'put_off')), {
-      selector: ([at]) => at,
-      maxLength: 5,
-    });
+    const plan = fc.uniqueArray(
+      fc.tuple(fc.nat(25), fc.constantFrom<FaultMode>('before', 'after', 'refused', 'put_off')),
+      {
+        selector: ([at]) => at,
+        maxLength: 5,
+      },
+    );
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...stories), plan, async (story, faultsOf) => {
         const end = await play(story, new Map(faultsOf));
@@ -133,13 +152,19 @@ describe('whatever fails on the way, no money without service, no service withou
 });
 
 describe('what stays broken for long', () => {
-  it('a network that does not answer lets an order fail, held money and stock returned', { timeout: 60_000 }, async () => {
+  it('a network that does not answer lets an order fail, held money and stock returned', {
+    timeout: 60_000,
+  }, async () => {
     for (const when of ['inactive', 'active'] as const) {
       const plan = await house.network.plan({ mode: 'unavailable', when });
       const order = await house.order(await house.customer());
       await house.settle();
       expect(plan.when).toBe(when);
-      expect(await house.state(order)).toMatchObject({ order: 'failed', line: 'terminated', payment: when === 'inactive' ? 'canceled' : 'done' });
+      expect(await house.state(order)).toMatchObject({
+        order: 'failed',
+        line: 'terminated',
+        payment: when === 'inactive' ? 'canceled' : 'done',
+      });
       await house.network.clearPlans();
       expect(await house.breaches()).toEqual([]);
     }
@@ -154,13 +179,22 @@ describe('what stays broken for long', () => {
     expect(await house.breaches()).toEqual([]);
   });
 
-  it('a customer who confirms in time is served, one who does not is not, and nothing stays held', { timeout: 60_000 }, async () => {
-    const [slow, quick] = [await house.order(await house.customer('tok_requires_action')), await house.order(await house.customer('tok_requires_action'))];
+  it('a customer who confirms in time is served, one who does not is not, and nothing stays held', {
+    timeout: 60_000,
+  }, async () => {
+    const [slow, quick] = [
+      await house.order(await house.customer('tok_requires_action')),
+      await house.order(await house.customer('tok_requires_action')),
+    ];
     await house.worker().drain();
     expect([(await house.state(slow)).order, (await house.state(quick)).order]).toEqual(['held', 'held']);
     for await (const operation of house.gateway.book()) {
       if (operation.answer.outcome !== 'requires_action' || operation.kind !== 'authorise') continue;
-      const [paid] = await runStatement<{ order: string }>(house.pool, 'SELECT "product_order_id" AS order FROM "payment" WHERE "id" = $1', [operation.reference]);
+      const [paid] = await runStatement<{ order: string }>(
+        house.pool,
+        'SELECT "product_order_id" AS order FROM "payment" WHERE "id" = $1',
+        [operation.reference],
+      );
       if (paid?.order === quick) await house.gateway.completeAction(operation.gatewayReference, 'approve');
     }
     await hurry(house.policy);
@@ -179,7 +213,11 @@ describe('what stays broken for long', () => {
     const customer = await house.customer('tok_timeout_after');
     const order = await house.order(customer);
     await house.worker().drain();
-    const [card] = await runStatement<{ id: string }>(house.pool, 'SELECT "id" FROM "payment_method" WHERE "customer_id" = $1', [customer]);
+    const [card] = await runStatement<{ id: string }>(
+      house.pool,
+      'SELECT "id" FROM "payment_method" WHERE "customer_id" = $1',
+      [customer],
+    );
     const { paymentMethodCommands } = await import('../card/commands.ts');
     const { run } = await import('../core/command.ts');
     if (!paymentMethodCommands.remove) throw new Error('cards can be removed');
@@ -225,14 +263,20 @@ describe('a step that runs twice does once', () => {
     const seen: ClaimedStep[] = [];
     const order = await house.order(await house.customer('tok_visa'));
     await house.network.plan({ mode: 'refuse', permanent: true, when: 'active', times: 1 });
-    for (let claimed = await claimSteps(house.policy, 'first', 8, 60); claimed.length > 0; claimed = await claimSteps(house.policy, 'first', 8, 60)) {
+    for (
+      let claimed = await claimSteps(house.policy, 'first', 8, 60);
+      claimed.length > 0;
+      claimed = await claimSteps(house.policy, 'first', 8, 60)
+    ) {
       for (const step of claimed) {
         seen.push(step);
         await definitionOf(step).run(stepContext(house.policy, step, 'first'));
       }
     }
     expect((await house.state(order)).order).toBe('failed');
-    expect(seen.map((step) => step.step)).toEqual(expect.arrayContaining(['authorise', 'provision', 'deliver', 'capture', 'enable_refused', 'refund', 'release']));
+    expect(seen.map((step) => step.step)).toEqual(
+      expect.arrayContaining(['authorise', 'provision', 'deliver', 'capture', 'enable_refused', 'refund', 'release']),
+    );
     const before = await sums();
     for (const step of seen) {
       for (const worker of ['first', 'second']) {
@@ -252,9 +296,20 @@ describe('a step that runs twice does once', () => {
 
   /** Everything there is, in few figures: rows of each table, and both books. */
   async function sums(): Promise<unknown> {
-    const tables = await runStatement<{ name: string }>(house.pool, `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> '_prisma_migrations' ORDER BY 1`, []);
+    const tables = await runStatement<{ name: string }>(
+      house.pool,
+      `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> '_prisma_migrations' ORDER BY 1`,
+      [],
+    );
     const counts: unknown[] = [];
-    for (const { name } of tables) counts.push(await runStatement(house.pool, `SELECT '${name}' AS name, md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) AS sum FROM "${name}" t`, []));
+    for (const { name } of tables)
+      counts.push(
+        await runStatement(
+          house.pool,
+          `SELECT '${name}' AS name, md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) AS sum FROM "${name}" t`,
+          [],
+        ),
+      );
     let operations = 0;
     for await (const _ of house.gateway.book()) operations += 1;
     let tasks = 0;

@@ -1,7 +1,8 @@
+import type { Authorisation } from '../../adapters/card-gateway.ts';
 import { type StepContext, type StepDefinition, schedule, TryLater } from '../core/flow.ts';
 import { refs, text } from '../core/party.ts';
-import { lockResource, saveResource } from '../core/resource.ts';
-import { findRow, getRow, updateRows } from '../core/table.ts';
+import { documentOf, lockResource, saveResource } from '../core/resource.ts';
+import { findRow, findRows, getRow, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { customerResource } from '../customer/resource.ts';
 import { logInteraction } from '../interaction/commands.ts';
@@ -16,6 +17,7 @@ import {
 import {
   askAuthorisation,
   askCapture,
+  askRefund,
   askVoid,
   attemptPayment,
   lockPayment,
@@ -41,7 +43,7 @@ import {
   termsOf,
   vasExpiry,
 } from '../subscription/line.ts';
-import { createLineServices, endServiceOrder } from '../subscription/provision.ts';
+import { createLineServices, endServiceOrder, lineServiceResource } from '../subscription/provision.ts';
 import { refusalNote } from './commands.ts';
 import { finalItemStates, type Item, lockItem, moveItem } from './progress.ts';
 
@@ -113,7 +115,7 @@ const authorise: StepDefinition = {
       }
       return { payment: charge, token: await tokenOf(tx, charge) };
     });
-    if (payment.state === 'denied' || token === undefined) {
+    if (payment.state === 'denied') {
       await reject(
         context,
         payment.failureReason ?? 'order.requires_card_on_file',
@@ -125,13 +127,10 @@ const authorise: StepDefinition = {
   },
 };
 
-async function authoriseRound(context: StepContext, payment: PaymentRow, token: string): Promise<void> {
+async function authoriseRound(context: StepContext, payment: PaymentRow, token: string | undefined): Promise<void> {
   const round = roundOf(context);
-  const answer = await askAuthorisation(context.outside.gateway, payment, token, round, context.step.attempts > 1);
-  if (answer.outcome === 'requires_action') {
-    await waitForCustomer(context, answer.url);
-    return;
-  }
+  const asked = await askAuthorisation(context.outside.gateway, payment, token, round, context.step.attempts > 1);
+  const answer = asked.outcome === 'requires_action' ? await waitForCustomer(context, payment, asked) : asked;
   await context.finish('payment.record_authorisation', async (tx) => {
     const item = await lockItem(tx, context.step.subject);
     await recordAuthorisation(tx, payment.id, answer);
@@ -147,18 +146,22 @@ async function authoriseRound(context: StepContext, payment: PaymentRow, token: 
   });
 }
 
-/** A payment that needs the customer holds the order until they act or the time runs out. */
-async function waitForCustomer(context: StepContext, url: string): Promise<void> {
+type NeedsCustomer = Extract<Authorisation, { outcome: 'requires_action' }>;
+
+/**
+ * A payment that needs the customer holds the order until they act or the time runs out. Then it counts as declined,
+ * and the gateway is told, so that a customer who confirms late holds no money for an order that failed.
+ */
+async function waitForCustomer(
+  context: StepContext,
+  payment: PaymentRow,
+  asked: NeedsCustomer,
+): Promise<Extract<Authorisation, { outcome: 'declined' }>> {
   const expired = await context.during('product_order.hold', async (tx) => {
     const item = await lockItem(tx, context.step.subject);
     if (item.state === 'inProgress') {
-      await moveItem(
-        tx,
-        item,
-        'hold',
-        {},
-        { note: refusalNote(tx, 'payment.needs_customer', `The card's bank asks the customer to confirm: ${url}`) },
-      );
+      const sentence = `The card's bank asks the customer to confirm: ${asked.url}`;
+      await moveItem(tx, item, 'hold', {}, { note: refusalNote(tx, 'payment.needs_customer', sentence) });
     }
     const [wait] = await tx.sql<{
       late: boolean;
@@ -166,7 +169,14 @@ async function waitForCustomer(context: StepContext, url: string): Promise<void>
     return wait?.late === true;
   });
   if (!expired) throw new TryLater('waiting for the customer to confirm the payment');
-  await reject(context, 'payment.not_confirmed', 'The payment was not confirmed in time.');
+  const { gatewayReference } = asked;
+  await askVoid(context.outside.gateway, { ...payment, gatewayReference });
+  return {
+    outcome: 'declined',
+    gatewayReference,
+    code: 'not_confirmed',
+    message: 'The payment was not confirmed in time.',
+  };
 }
 
 /** 2. Reserve number and eSIM, write line, services and service order, and have the network prepare it, inactive. */
@@ -240,6 +250,8 @@ const capture: StepDefinition = {
       });
       return;
     }
+    // What was held and could not be taken is let go, not left to run out on the customer's card.
+    if (answer.outcome === 'failed') await askVoid(context.outside.gateway, payment);
     await context.finish(
       answer.outcome === 'captured' ? 'payment.record_capture' : 'payment.record_failure',
       async (tx) => {
@@ -341,8 +353,11 @@ const complete: StepDefinition = {
 };
 
 async function startServices(tx: Tx, lineId: string): Promise<void> {
-  await tx.sql`UPDATE "service" SET "document" = "document" || jsonb_build_object('hasStarted', true, 'startDate', ${tx.now.toISOString()}::text)
-    WHERE "subscription_id" = ${lineId}`;
+  for (const service of await findRows(tx, 'service', { subscriptionId: lineId }, true)) {
+    const document = documentOf(service);
+    const started = { ...document, hasStarted: true, startDate: tx.now.toISOString() };
+    await saveResource(tx, lineServiceResource, { ...service, document }, started);
+  }
 }
 
 async function activateCustomer(tx: Tx, customerId: string): Promise<void> {
@@ -440,12 +455,7 @@ const refund: StepDefinition = {
       return lockPayment(tx, item.paymentId ?? '');
     });
     const reason = text(context.step.input.reason) ?? 'refunded';
-    const answer = await context.outside.gateway.refund({
-      key: `${payment.factKey}:refund`,
-      gatewayReference: payment.gatewayReference ?? '',
-      amountMinor: (payment.amountMinor ?? 0) - payment.refundedMinor,
-      currency: payment.currency ?? '',
-    });
+    const answer = await askRefund(context.outside.gateway, payment);
     if (answer.outcome === 'failed') throw new TryLater(`the gateway would not refund: ${answer.code}`);
     await context.finish('payment.record_refund', async (tx) => {
       const item = await lockItem(tx, context.step.subject);

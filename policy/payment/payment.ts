@@ -1,4 +1,4 @@
-import type { Authorisation, Capture, CardGateway, GatewayOperation } from '../../adapters/card-gateway.ts';
+import type { Authorisation, Capture, CardGateway, GatewayOperation, Refund } from '../../adapters/card-gateway.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { splitTax, toWireMoney } from '../../kernel/money.ts';
 import { issueBill } from '../bill/bill.ts';
@@ -260,22 +260,25 @@ async function answerOf<A>(
   return attempt();
 }
 
+/** Without a token (the card was taken off file) only an attempt that was made before can still be answered. */
 export async function askAuthorisation(
   gateway: CardGateway,
   payment: PaymentRow,
-  token: string,
+  token: string | undefined,
   round: number,
   isRetry: boolean,
 ): Promise<Authorisation> {
   const key = `${payment.factKey}:authorise:${round}`;
-  return answerOf(gateway, key, isRetry, 'authorise', () =>
-    gateway.authorise({
-      key,
-      token,
-      amountMinor: payment.amountMinor ?? 0,
-      currency: payment.currency ?? '',
-      reference: payment.id,
-    }),
+  return answerOf(gateway, key, isRetry, 'authorise', async () =>
+    token === undefined
+      ? { outcome: 'declined', gatewayReference: '', code: 'card_removed', message: 'The card was taken off file.' }
+      : gateway.authorise({
+          key,
+          token,
+          amountMinor: payment.amountMinor ?? 0,
+          currency: payment.currency ?? '',
+          reference: payment.id,
+        }),
   );
 }
 
@@ -301,6 +304,25 @@ export async function askVoid(gateway: CardGateway, payment: PaymentRow): Promis
     await gateway.void({
       key: `${payment.factKey}:void:${payment.gatewayReference}`,
       gatewayReference: payment.gatewayReference,
+    });
+  }
+}
+
+/**
+ * Gives back what is left of a captured payment. A key keeps its answer for ever, a refusal too, so each try after a
+ * refusal has a key of its own; while the answer to one is not known, no other is tried.
+ */
+export async function askRefund(gateway: CardGateway, payment: PaymentRow): Promise<Refund> {
+  for (let round = 1; ; round += 1) {
+    const key = `${payment.factKey}:refund:${round}`;
+    const found = await gateway.find(key);
+    if (found?.kind === 'refund' && found.answer.outcome === 'failed') continue;
+    if (found?.kind === 'refund') return found.answer;
+    return gateway.refund({
+      key,
+      gatewayReference: payment.gatewayReference ?? '',
+      amountMinor: (payment.amountMinor ?? 0) - payment.refundedMinor,
+      currency: payment.currency ?? '',
     });
   }
 }

@@ -133,7 +133,8 @@ export async function createLineServices(tx: Tx, line: NewLine): Promise<void> {
       orderDate: at,
       startDate: at,
       state: 'inProgress',
-      relatedParty: [refs.customer(line.customerId)],
+      // TMF641, unlike its siblings, requires the type of a related party.
+      relatedParty: [{ ...refs.customer(line.customerId), '@type': 'RelatedParty' }],
       serviceOrderItem: [
         {
           id: '1',

@@ -7,6 +7,7 @@ import { endQuarantine, releaseNumber, takeBackEsim } from '../inventory/invento
 import {
   askAuthorisation,
   askCapture,
+  askVoid,
   attemptPayment,
   recordAuthorisation,
   recordCapture,
@@ -63,7 +64,7 @@ const renew: StepDefinition = {
       return;
     }
     const { payment, token } = begun;
-    if (payment.state === 'denied' || payment.state === 'failed' || token === undefined) {
+    if (payment.state === 'denied' || payment.state === 'failed') {
       await context.finish('subscription.renewal_declined', (tx) =>
         declined(tx, context.step.subject, boundary, payment.failureReason ?? 'no card on file'),
       );
@@ -75,6 +76,8 @@ const renew: StepDefinition = {
       const authorisation = await askAuthorisation(context.outside.gateway, payment, token, round, isRetry);
       if (authorisation.outcome !== 'authorised') {
         const message = authorisation.outcome === 'declined' ? authorisation.message : 'the bank asks for the customer';
+        // Nobody is there to confirm a renewal; one who did later would hold money for a period that was not opened.
+        await askVoid(context.outside.gateway, { ...payment, gatewayReference: authorisation.gatewayReference });
         await context.finish('subscription.renewal_declined', async (tx) => {
           await recordAuthorisation(tx, payment.id, {
             outcome: 'declined',
@@ -101,6 +104,7 @@ const renew: StepDefinition = {
         continue;
       }
       if (capture.outcome === 'failed') {
+        await askVoid(context.outside.gateway, { ...payment, gatewayReference: authorisation.gatewayReference });
         await context.finish('subscription.renewal_declined', async (tx) => {
           await recordCaptureFailure(tx, payment.id, capture.code, capture.message);
           await declined(tx, context.step.subject, boundary, capture.message);

@@ -12,7 +12,11 @@ export interface Failure {
   next: readonly string[];
 }
 
-/** The verb that shows what an id names, by its prefix. */
+/** The verb that shows what an id names, by its prefix: `ord_…` is shown by `order show`. */
+export function showVerbOf(id: string): string | undefined {
+  return showVerbs[/^([a-z]+)_[0-9a-z]+$/.exec(id)?.[1] ?? ''];
+}
+
 const showVerbs: Readonly<Record<string, string>> = {
   cus: 'customer show',
   sub: 'subscription show',
@@ -48,7 +52,8 @@ export function refusedFailure(verb: Verb, verbs: readonly Verb[], status: numbe
   return {
     what: message,
     ...(isRule ? { rule: reason } : {}),
-    facts: [...facts, ...faults],
+    // A message that already says what is wrong with each input is not followed by the same again.
+    facts: [...facts, ...faults.filter(([, rule]) => rule === '' || !message.includes(rule))],
     next: nextCommands(verb, verbs, status, reason ?? '', facts),
   };
 }
@@ -65,8 +70,9 @@ function nextCommands(
   const has = (line: string) => verbs.some((one) => line.startsWith(`bss ${one.noun} ${one.verb}`));
   const remedy = remedies.find(([pattern]) => pattern.test(reason))?.[1];
   const looks = facts.flatMap(([, value]) => {
-    const shows = showVerbs[/^([a-z]+)_[0-9a-z]+$/.exec(value)?.[1] ?? ''];
-    return shows === undefined || status === 404 ? [] : [`bss ${shows} ${value}`];
+    const shows = showVerbOf(value);
+    // What is not known cannot be shown.
+    return shows === undefined || status === 404 || /_known$/.test(reason) ? [] : [`bss ${shows} ${value}`];
   });
   const list = status === 404 ? [`bss ${verb.noun} list`] : [];
   return [...new Set([...(remedy === undefined ? [] : [remedy]), ...looks, ...list])].filter(has).slice(0, 2);

@@ -6,6 +6,7 @@ import { kebab, type Verb } from './descriptors.ts';
 import { examine } from './doctor.ts';
 import { drawFailure, type Failure, refusedFailure, unknownServer, unreachableFailure } from './failure.ts';
 import { type Field, fieldsOf, missing, placeholder, readJson, readValue, setAt, UsageError } from './input.ts';
+import { showMade } from './made.ts';
 import { draw } from './render/draw.ts';
 import { paintOf } from './render/paint.ts';
 import { plainText, type Style, wrap } from './render/text.ts';
@@ -278,8 +279,12 @@ async function perform(
     const answer = await callTool(connection, verb.name, input, terminal.fetch);
     const current = { ...style, width: terminal.columns() };
     switch (answer.outcome) {
-      case 'done':
-        return { code: 0, text: own.json ? asJson(answer.result) : draw(verb, answer.result, current) };
+      case 'done': {
+        if (own.json) return { code: 0, text: asJson(answer.result) };
+        const made =
+          verb.effect === 'read' ? undefined : await showMade(connection, verbs, answer.result, terminal, current);
+        return made ?? { code: 0, text: draw(verb, answer.result, current) };
+      }
       case 'refused': {
         const failure = refusedFailure(verb, verbs, answer.status, answer.error);
         // A body its schema refuses was typed wrong; anything else was understood and refused.

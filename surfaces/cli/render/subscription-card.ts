@@ -13,7 +13,8 @@ export function subscriptionCard(view: SubscriptionView, style: Style): string {
   const { inner } = cardWidths(style);
   const { customer, plan, price } = view;
   const badge = stateText(view);
-  return card(
+  const next = nextCommand(view);
+  const drawn = card(
     { title: view.id, badge: `● ${badge}`, paintBadge: (text) => paintState(paint, view.state, text) },
     [
       [
@@ -28,6 +29,8 @@ export function subscriptionCard(view: SubscriptionView, style: Style): string {
     ],
     style,
   );
+  // A command stands by itself: one that is cut cannot be typed.
+  return next === '' ? drawn : `${drawn}${paint.quiet('next')}  ${paint.accent(next)}\n`;
 }
 
 // Buckets that are not the plan's: bought, and with an expiry of their own.
@@ -76,7 +79,6 @@ function about(view: SubscriptionView, paint: Paint): (readonly [string, string,
     ['eSIM', esim ? `${esim.state}, ICCID ends ${esim.iccidLastFour}` : ''],
     ['blocked', view.blockedAt ? `since ${minuteOf(view.blockedAt, view.timeZone)}` : '', paint.bad],
     ['ended', view.terminatedAt ? minuteOf(view.terminatedAt, view.timeZone) : ''],
-    ['next', nextCommand(view), paint.accent],
   ];
 }
 
