@@ -53,7 +53,7 @@ export function makeFaults(gateway: SandboxCardGateway, network: SandboxNetwork)
 
   async function call<T>(
     point: string,
-    refuse: (mode: 'refused' | 'put_off') => Promise<unknown>,
+    refusals: { refused: () => Promise<unknown>; put_off?: T },
     real: () => Promise<T>,
   ): Promise<T> {
     const mode = pass(point);
@@ -63,7 +63,8 @@ export function makeFaults(gateway: SandboxCardGateway, network: SandboxNetwork)
       await real();
       throw new OutcomeUnknown(`planted: the answer of ${point} was lost`);
     }
-    await refuse(mode);
+    if (mode === 'put_off') return refusals.put_off ?? real();
+    await refusals.refused();
     try {
       return await real();
     } finally {
@@ -81,27 +82,38 @@ export function makeFaults(gateway: SandboxCardGateway, network: SandboxNetwork)
     gateway: {
       ...gateway,
       authorise: (request) =>
-        call('gateway.authorise', decline('decline_authorisation'), () => gateway.authorise(request)),
-      capture: (request) => call('gateway.capture', decline('decline_capture'), () => gateway.capture(request)),
-      void: (request) => call('gateway.void', nothing, () => gateway.void(request)),
-      refund: (request) => call('gateway.refund', decline('decline_refund'), () => gateway.refund(request)),
-      find: (key) => call('gateway.find', nothing, () => gateway.find(key)),
+        call('gateway.authorise', { refused: decline('decline_authorisation') }, () => gateway.authorise(request)),
+      capture: (request) =>
+        call('gateway.capture', { refused: decline('decline_capture') }, () => gateway.capture(request)),
+      void: (request) => call('gateway.void', { refused: nothing }, () => gateway.void(request)),
+      refund: (request) =>
+        call('gateway.refund', { refused: decline('decline_refund') }, () => gateway.refund(request)),
+      find: (key) => call('gateway.find', { refused: nothing }, () => gateway.find(key)),
     },
     network: {
       ...network,
-      apply: (task) =>
-        call(
+      apply: async (task) => {
+        const { line, sequence } = task;
+        // A network that would never let go of a line is a matter for people, not for a compensation.
+        const isFinal = task.desired.state !== 'terminated';
+        const putOff = {
+          outcome: 'refused',
+          line,
+          sequence,
+          code: 'busy',
+          message: 'planted',
+          permanent: false,
+        } as const;
+        return call(
           'network.apply',
-          // A network that would never let go of a line is a matter for people, not for a compensation.
-          (mode) =>
-            network.plan({
-              mode: 'refuse',
-              permanent: mode === 'refused' && task.desired.state !== 'terminated',
-              times: 1,
-            }),
+          {
+            refused: isFinal ? () => network.plan({ mode: 'refuse', permanent: true, times: 1 }) : nothing,
+            put_off: putOff,
+          },
           () => network.apply(task),
-        ),
-      find: (key) => call('network.find', nothing, () => network.find(key)),
+        );
+      },
+      find: (key) => call('network.find', { refused: nothing }, () => network.find(key)),
     },
   });
 

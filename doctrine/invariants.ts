@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import type { CardGateway } from '../adapters/card-gateway.ts';
 import type { DesiredLine, Network, networkStates } from '../adapters/network.ts';
 import { isJsonObject } from '../kernel/json.ts';
@@ -190,8 +190,11 @@ const orphanEvents = (tables: readonly string[]) => `
      AND NOT EXISTS (SELECT 1 FROM "event" d WHERE d."resource_id" = e."resource_id" AND d."type" LIKE '%DeleteEvent')
      ${tables.map((table) => `AND NOT EXISTS (SELECT 1 FROM "${table}" r WHERE r."id" = e."resource_id")`).join('\n     ')}`;
 
+type Queries = Pool | Pick<PoolClient, 'query'>;
+
 export interface InvariantParts {
-  readonly pool: Pool;
+  /** The database: a pool, or one connection whose open transaction is to be judged. */
+  readonly pool: Queries;
   /** The gateway whose book is compared with ours. */
   readonly gateway?: Pick<CardGateway, 'book'>;
   /** The network that is asked what it believes of each line. */
@@ -215,9 +218,9 @@ export async function breaches(parts: InvariantParts, options: { quiet: boolean 
   return found;
 }
 
-const rows = (pool: Pool, sql: string) => runStatement<Record<string, unknown>>(pool, sql, []);
+const rows = (pool: Queries, sql: string) => runStatement<Record<string, unknown>>(pool, sql, []);
 
-async function eventBreaches(pool: Pool): Promise<Breach[]> {
+async function eventBreaches(pool: Queries): Promise<Breach[]> {
   const tables = (await runStatement<{ name: string }>(pool, tablesOfResources, [])).map(({ name }) => name);
   const found: Breach[] = [];
   for (const facts of await rows(pool, eventsOf(tables))) {
@@ -246,7 +249,7 @@ interface OurPayment {
 }
 
 /** Our books beside the gateway's: the same captures and refunds, one capture for each fact, and no money still held. */
-async function bookBreaches(pool: Pool, gateway: Pick<CardGateway, 'book'>): Promise<Breach[]> {
+async function bookBreaches(pool: Queries, gateway: Pick<CardGateway, 'book'>): Promise<Breach[]> {
   const booked = await readBook(gateway);
   const ours = new Map(
     (
@@ -338,7 +341,7 @@ async function readBook(gateway: Pick<CardGateway, 'book'>): Promise<Map<string,
 const linesOfServices = `SELECT v."id" AS service, v."desired", s."id", s."state" FROM "service" v JOIN "subscription" s ON s."service_id" = v."id"`;
 
 /** The network serves a line exactly when and as far as we say so. */
-async function networkBreaches(pool: Pool, network: Pick<Network, 'line'>): Promise<Breach[]> {
+async function networkBreaches(pool: Queries, network: Pick<Network, 'line'>): Promise<Breach[]> {
   const found: Breach[] = [];
   const lines = await runStatement<{ service: string; desired: unknown; id: string; state: string }>(
     pool,

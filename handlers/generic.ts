@@ -96,7 +96,7 @@ function ownAddressOf(publicUrl: string): RegExp {
   return found;
 }
 
-const beforeOurPath = '(?=(?:/|%2f)(?:tmf-api|payment)(?:/|%2f))';
+const beforeOurPath = '(?=(?:/|%2f)(?:tmf-api|payment|documents)(?:/|%2f))';
 const storedAddress = new RegExp(`airtime(?::|%3a)${beforeOurPath}`, 'gi');
 
 /**

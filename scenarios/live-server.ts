@@ -31,7 +31,9 @@ const connection = z.object({ url: z.string(), token: z.string() });
  * Starts a server from the sources, or, when `built`, from `dist/` as it is shipped; `bss` likewise.
  * With `historyDays` its business clock begins that many days ago and stands.
  */
-export async function startLiveServer(options: { historyDays?: number | undefined; built?: boolean } = {}): Promise<LiveServer> {
+export async function startLiveServer(
+  options: { historyDays?: number | undefined; built?: boolean } = {},
+): Promise<LiveServer> {
   const folder = mkdtempSync(join(tmpdir(), 'airtime-scenario-'));
   const home = join(folder, '.airtime');
   const logFile = join(folder, 'server.log');
@@ -45,20 +47,30 @@ export async function startLiveServer(options: { historyDays?: number | undefine
     AIRTIME_LOG_LEVEL: 'warn',
     ...(options.historyDays === undefined ? {} : { AIRTIME_STORY_DAYS: String(options.historyDays) }),
   };
-  const server = spawn(process.execPath, ['--import', 'tsx', 'app/main.ts', 'serve'], {
-    cwd: root,
+  const built = options.built === true;
+  const server = spawn(process.execPath, [...programArguments(built, 'app/main.ts', 'dist/airtime.js'), 'serve'], {
+    cwd: folder,
     env,
     stdio: ['ignore', output, output],
   });
   const logMark = () => statSync(logFile).size;
-  const logSince = (mark: number) => readFileSync(logFile).subarray(mark).toString().trimEnd().split('\n').slice(-logLinesMax).join('\n');
+  const logSince = (mark: number) =>
+    readFileSync(logFile).subarray(mark).toString().trimEnd().split('\n').slice(-logLinesMax).join('\n');
   const stop = async () => {
     await end(server);
     rmSync(folder, { recursive: true, force: true });
   };
   try {
     const { url, token } = await ready(join(home, 'cli.json'), server);
-    return { url, token, folder, logMark, logSince, stop, bss: (args) => terminal(args, { url, token }, folder, built) };
+    return {
+      url,
+      token,
+      folder,
+      logMark,
+      logSince,
+      stop,
+      bss: (args) => terminal(args, { url, token }, folder, built),
+    };
   } catch (error) {
     const told = logSince(0);
     await stop();
@@ -96,14 +108,17 @@ async function end(server: ChildProcess): Promise<void> {
   clearTimeout(late);
 }
 
+function programArguments(built: boolean, source: string, compiled: string): string[] {
+  return built ? [join(root, compiled)] : ['--import', import.meta.resolve('tsx'), join(root, source)];
+}
+
 function terminal(
   args: readonly string[],
   server: { url: string; token: string },
   folder: string,
+  built: boolean,
 ): Promise<CommandLine> {
-  const program = process.env.AIRTIME_BSS;
-  const command = program ? [program] : ['--import', import.meta.resolve('tsx'), join(root, 'surfaces/cli/main.ts')];
-  const child = spawn(process.execPath, [...command, ...args], {
+  const child = spawn(process.execPath, [...programArguments(built, 'surfaces/cli/main.ts', 'dist/bss.js'), ...args], {
     cwd: folder,
     env: {
       PATH: process.env.PATH,

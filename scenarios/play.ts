@@ -41,6 +41,7 @@ export interface Outside {
 
 /** Plays a scenario to its end and returns the number of steps; throws `StepFailed` at the first that fails. */
 export async function play(scenario: Scenario, doors: Doors, audience: Audience, outside: Outside): Promise<number> {
+  let parts = 0;
   const scope: Scope = new Map<string, Json>([['unique', outside.unique]]);
   return playSteps(scenario.steps, scope, 0);
 
@@ -51,7 +52,7 @@ export async function play(scenario: Scenario, doors: Doors, audience: Audience,
       const said = { word: sentence.word, text: String(filled(sentence.text, names)) };
       audience.step(said, depth);
       try {
-        played += await playStep(step, names, depth);
+        played += await playStep(step, names, `${said.word} ${said.text}`, depth);
       } catch (error) {
         if (error instanceof StepFailed) throw error;
         throw new StepFailed(`${said.word} ${said.text}`, [error instanceof Error ? error.message : String(error)]);
@@ -59,23 +60,21 @@ export async function play(scenario: Scenario, doors: Doors, audience: Audience,
       if (audience.style) await show(step, names, audience.style);
     }
     return played;
+  }
 
-    async function playStep(step: Step, own: Scope, level: number): Promise<number> {
-      const sentence = `${sentenceOf(step).word} ${String(filled(sentenceOf(step).text, own))}`;
-      if (step.play !== undefined) {
-        const inner: Scope = new Map<string, Json>([
-          ['unique', outside.unique],
-          ...Object.entries(withFilled(step.with ?? {}, own)),
-        ]);
-        const count = await playSteps(readPart(scenario.file, step.play), inner, level + 1);
-        saveFrom(step, own, (path) => readPath(Object.fromEntries(inner), path), sentence);
-        return count;
-      }
-      const exchange = await act(step, own, sentence);
-      if (exchange === undefined) return 1;
-      saveFrom(step, own, (path) => readPath(exchange.answer, path), sentence, exchange);
-      return 1;
+  async function playStep(step: Step, names: Scope, sentence: string, depth: number): Promise<number> {
+    if (step.play !== undefined) {
+      // Two people signed up by one part are two people.
+      parts += 1;
+      const given = Object.entries(withFilled(step.with ?? {}, names));
+      const inner: Scope = new Map<string, Json>([['unique', `${outside.unique}p${parts}`], ...given]);
+      const count = await playSteps(readPart(scenario.file, step.play), inner, depth + 1);
+      saveFrom(step, names, (path) => readPath(Object.fromEntries(inner), path), sentence);
+      return count;
     }
+    const exchange = await act(step, names, sentence);
+    if (exchange) saveFrom(step, names, (path) => readPath(exchange.answer, path), sentence, exchange);
+    return 1;
   }
 
   async function act(step: Step, names: Scope, sentence: string): Promise<Exchange | undefined> {
@@ -140,14 +139,14 @@ export async function play(scenario: Scenario, doors: Doors, audience: Audience,
   /** A text that is nothing but a name becomes what the name stands for, number or list as it is. */
   function filledText(text: string, names: Scope): Json {
     const whole = /^\$\{([^}]+)\}$/.exec(text)?.[1];
-    if (whole !== undefined) return valueOf(whole, names);
+    if (whole !== undefined) return valueNamed(whole, names);
     return text.replace(/\$\{([^}]+)\}/g, (_, name: string) => {
-      const value = valueOf(name, names);
+      const value = valueNamed(name, names);
       return typeof value === 'string' ? value : JSON.stringify(value);
     });
   }
 
-  function valueOf(path: string, names: Scope): Json {
+  function valueNamed(path: string, names: Scope): Json {
     if (path === 'now') return outside.now().toISOString();
     const value = readPath(Object.fromEntries(names), path);
     if (value === undefined) throw new Error(`nothing was saved as ${path}`);

@@ -35,7 +35,11 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       show: { type: 'boolean' },
-      built: { type: 'boolean' }, against: { type: 'string' }, token: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+      built: { type: 'boolean' },
+      against: { type: 'string' },
+      token: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   if (values.help) {
     stage.out(usage);
@@ -45,7 +49,11 @@ async function main(): Promise<number> {
   const scenarios = (positionals.length > 0 ? positionals : filesHere()).map(readScenario);
   const audience = values.show ? narrator(stage) : nobody;
   const results = values.against
-    ? await playAll(scenarios, { url: values.against, token: values.token ?? process.env.AIRTIME_TOKEN ?? '' }, audience)
+    ? await playAll(
+        scenarios,
+        { url: values.against, token: values.token ?? process.env.AIRTIME_TOKEN ?? '' },
+        audience,
+      )
     : await onServersOfOurOwn(scenarios, audience, { isTold: values.show === true, built: values.built === true });
   stage.out(`\n${resultTable(results, stage)}`);
   return results.some(({ failed }) => failed) ? 1 : 0;
@@ -63,16 +71,23 @@ function filesHere(): string[] {
  * Most scenarios share one server and have customers of their own; its clock stands, and they play one after another.
  * Those that need an empty server or another day play beside them. Told stories are never mixed.
  */
-async function onServersOfOurOwn(scenarios: readonly Scenario[], audience: Audience, { isTold, built }: { isTold: boolean; built: boolean }): Promise<Result[]> {
+async function onServersOfOurOwn(
+  scenarios: readonly Scenario[],
+  audience: Audience,
+  { isTold, built }: { isTold: boolean; built: boolean },
+): Promise<Result[]> {
   const shared = scenarios.filter((one) => one.server === undefined);
   const alone = scenarios.filter((one) => one.server !== undefined);
   const onShared = async () => (shared.length === 0 ? [] : onServer({ built }, shared, audience, true));
   const onOwn = async () => {
     const results: Result[] = [];
-    for (const one of alone) results.push(...(await onServer({ built, historyDays: one.server?.historyDays }, [one], audience, false)));
+    for (const one of alone)
+      results.push(...(await onServer({ built, historyDays: one.server?.historyDays }, [one], audience, false)));
     return results;
   };
-  const results = isTold ? [...(await onShared()), ...(await onOwn())] : (await Promise.all([onShared(), onOwn()])).flat();
+  const results = isTold
+    ? [...(await onShared()), ...(await onOwn())]
+    : (await Promise.all([onShared(), onOwn()])).flat();
   return scenarios.flatMap((one) => results.find(({ scenario }) => scenario === one) ?? []);
 }
 
@@ -110,7 +125,11 @@ async function playAll(
     if (audience !== nobody) stage.out(title(scenario, stage));
     const began = Date.now();
     const mark = server?.logMark();
-    const outside = { now: () => new Date(), pause: (milliseconds: number) => pause(milliseconds), unique: `${run}${index}` };
+    const outside = {
+      now: () => new Date(),
+      pause: (milliseconds: number) => pause(milliseconds),
+      unique: `${run}${index}`,
+    };
     const result = { scenario, steps: 0, failed: false };
     try {
       result.steps = await play(scenario, doors, audience, outside);

@@ -12,10 +12,11 @@ const stepShape = z.strictObject({
   // What happens, in the words of who owns the product. Exactly one of these.
   given: z.string().optional(),
   when: z.string().optional(),
+  // biome-ignore lint/suspicious/noThenProperty: the word of the language; a string is never taken for a promise
   then: z.string().optional(),
   and: z.string().optional(),
   // Through which door. At most one of these.
-  get: z.string().optional().describe('A TMF resource: TMF637 product/${line}'),
+  get: z.string().optional().describe('A TMF resource: TMF637 product/sub_…'),
   post: z.string().optional(),
   patch: z.string().optional(),
   delete: z.string().optional(),

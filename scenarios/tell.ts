@@ -46,14 +46,19 @@ export function failure(scenario: Scenario, failed: StepFailed, log: string | un
     `  step     ${failed.sentence}`,
     ...failed.faults.map((fault) => `  wrong    ${fault}`),
     ...(failed.exchange ? exchangeLines(failed.exchange) : []),
-    ...(log ? ['  server   the end of its log:', ...log.split('\n').map((line) => `           ${line.slice(0, 300)}`)] : []),
+    ...(log
+      ? ['  server   the end of its log:', ...log.split('\n').map((line) => `           ${line.slice(0, 300)}`)]
+      : []),
     '',
   ].join('\n');
 }
 
 function exchangeLines({ request, body, status, answer }: Exchange): string[] {
   const shown = (value: unknown) => (JSON.stringify(value) ?? '').slice(0, shownMax);
-  return [`  request  ${request}${body === undefined ? '' : ` ${shown(body)}`}`, `  answer   ${status} ${shown(answer)}`];
+  return [
+    `  request  ${request}${body === undefined ? '' : ` ${shown(body)}`}`,
+    `  answer   ${status} ${shown(answer)}`,
+  ];
 }
 
 export interface Result {

@@ -47,6 +47,8 @@ export interface Billed {
   currency: string;
   /** Hundredths of a percent. */
   taxRate: number;
+  /** The part of the amount that is tax, where it follows from other bills; else it is split off by the rate. */
+  taxMinor?: number;
   name: string;
   subscriptionId: string | null;
   period?: { from: Date; to: Date };
@@ -57,7 +59,11 @@ export async function issueBill(tx: Tx, billed: Billed): Promise<Stored> {
   const account = await findRow(tx, 'billingAccount', { customerId: billed.customerId });
   const [next] = await tx.sql<{ number: bigint }>`SELECT nextval('bill_no') AS number`;
   const billNo = String(next?.number ?? 0).padStart(8, '0');
-  const tax = splitTax({ amountMinor: billed.amountMinor, currency: billed.currency }, billed.taxRate);
+  const split = splitTax({ amountMinor: billed.amountMinor, currency: billed.currency }, billed.taxRate);
+  const tax =
+    billed.taxMinor === undefined
+      ? split
+      : { ...split, taxMinor: billed.taxMinor, taxExcludedMinor: billed.amountMinor - billed.taxMinor };
   const money = (amountMinor: number): JsonObject => ({ ...toWireMoney({ amountMinor, currency: billed.currency }) });
   const taxItem: JsonObject = { taxCategory: 'GST', taxRate: billed.taxRate / 100, taxAmount: money(tax.taxMinor) };
   const at = tx.now.toISOString();

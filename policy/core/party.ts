@@ -30,10 +30,17 @@ export function reference(api: Api, resource: string, id: string, name?: string)
   };
 }
 
+/** A reference to what no API of ours serves: its link is a name that leads nowhere and means the same everywhere. */
+function unserved(referredType: string, id: string, name: string): JsonObject {
+  return { id, href: `urn:airtime:${referredType}:${id}`, name, '@referredType': referredType };
+}
+
 export const refs = {
   customer: (id: string, name?: string): JsonObject => ({
     ...reference('TMF629', 'customer', id, name),
     role: 'customer',
+    // TMF641 will not have a related party without it.
+    '@type': 'RelatedParty',
   }),
   category: (id: string, name?: string) => reference('TMF620', 'category', id, name),
   specification: (id: string, name?: string) => reference('TMF620', 'productSpecification', id, name),
@@ -47,5 +54,11 @@ export const refs = {
   paymentMethod: (id: string, name?: string) => reference('TMF670', 'paymentMethod', id, name),
   bill: (id: string) => reference('TMF678', 'customerBill', id),
   /** A billing account is a reference only: no API of ours serves it. */
-  account: (id: string): JsonObject => ({ id, name: 'Billing account', '@referredType': 'BillingAccount' }),
+  account: (id: string) => unserved('BillingAccount', id, 'Billing account'),
+  esim: (id: string) => unserved('ESimProfile', id, 'eSIM profile'),
+  number: (msisdn: string) => unserved('LogicalResource', msisdn, 'MSISDN'),
+  serviceSpecification: (kind: 'CustomerFacing' | 'ResourceFacing', id: string, name: string) => ({
+    ...unserved(`${kind}ServiceSpecification`, id, name),
+    version: '1',
+  }),
 };

@@ -13,7 +13,7 @@ export const paymentMachine = machine({
   name: 'payment',
   initial: ['pendingAuthorization', 'denied'],
   table: {
-    pendingAuthorization: { authorise: 'authorized', deny: 'denied', fail: 'failed' },
+    pendingAuthorization: { authorise: 'authorized', deny: 'denied', fail: 'failed', cancel: 'canceled' },
     authorized: { capture: 'captured', cancel: 'canceled', fail: 'failed', reauthorise: 'pendingAuthorization' },
     captured: { refund_all: 'done' },
     canceled: {},
@@ -195,7 +195,7 @@ export async function recordReauthorisation(tx: Tx, paymentId: string): Promise<
 
 export async function recordVoid(tx: Tx, paymentId: string, reason: string): Promise<void> {
   const row = await lockPayment(tx, paymentId);
-  if (row.state === 'authorized')
+  if (row.state === 'authorized' || row.state === 'pendingAuthorization')
     await movePayment(tx, row, 'cancel', { failureReason: reason }, { statusReason: reason });
 }
 
@@ -228,18 +228,43 @@ export async function recordRefund(tx: Tx, paymentId: string, gatewayReference: 
     },
     { paymentId: row.id, factKey, amountMinor: left, currency, gatewayReference },
   );
-  await movePayment(tx, row, 'refund_all', { refundedMinor: amountMinor });
+  await returnMoney(tx, row, { refundId: refund.id, amountMinor: left, reason });
+}
+
+/**
+ * Writes down that money of a captured payment went back: its sum on the payment, which ends when nothing is left, and
+ * the credit note. The caller holds the payment's lock and has judged that so much is left.
+ */
+export async function returnMoney(
+  tx: Tx,
+  row: PaymentRow,
+  returned: { refundId: string; amountMinor: number; reason: string },
+): Promise<PaymentRow> {
+  const { customerId, amountMinor, currency } = row;
+  if (customerId === null || amountMinor === null || currency === null)
+    throw new Error(`payment ${row.id} has no payer or amount`);
+  const refundedMinor = row.refundedMinor + returned.amountMinor;
+  const columns = { refundedMinor };
+  const detail = { refundedAmount: { ...toWireMoney({ amountMinor: refundedMinor, currency }) } };
+  const before = documentOf(row);
+  if (refundedMinor === amountMinor) await movePayment(tx, row, 'refund_all', columns, detail);
+  else await saveResource(tx, paymentResource, { ...row, document: before }, { ...before, ...detail }, columns);
+  // Tax is split from the sums before and after, so that the credit notes of a payment add up to its receipt exactly.
+  const taxRate = row.taxRate ?? 0;
+  const taxUpTo = (sum: number) => splitTax({ amountMinor: sum, currency }, taxRate).taxMinor;
   await issueBill(tx, {
     customerId,
     paymentId: row.id,
-    refundId: refund.id,
+    refundId: returned.refundId,
     paymentMethodId: row.paymentMethodId,
-    amountMinor: -left,
+    amountMinor: -returned.amountMinor,
+    taxMinor: taxUpTo(row.refundedMinor) - taxUpTo(refundedMinor),
     currency,
-    taxRate: row.taxRate ?? 0,
-    name: `Refund: ${reason}`,
+    taxRate,
+    name: `Refund: ${returned.reason}`,
     subscriptionId: row.subscriptionId,
   });
+  return getRow(tx, 'payment', { id: row.id });
 }
 
 // ---- asking the gateway, outside any transaction ----
@@ -305,6 +330,18 @@ export async function askVoid(gateway: CardGateway, payment: PaymentRow): Promis
       key: `${payment.factKey}:void:${payment.gatewayReference}`,
       gatewayReference: payment.gatewayReference,
     });
+  }
+}
+
+/** Lets go of whatever is held for a payment, also of an authorisation whose answer was never recorded. */
+export async function askRelease(gateway: CardGateway, payment: PaymentRow): Promise<void> {
+  if (payment.state === 'authorized') await askVoid(gateway, payment);
+  if (payment.state !== 'pendingAuthorization') return;
+  for (let round = 1; ; round += 1) {
+    const found = await gateway.find(`${payment.factKey}:authorise:${round}`);
+    if (!found) return;
+    if (found.kind === 'authorise' && found.answer.outcome !== 'declined')
+      await askVoid(gateway, { ...payment, gatewayReference: found.gatewayReference });
   }
 }
 

@@ -92,7 +92,7 @@ export async function createLine(
         },
       ],
       realizingService: [refs.service(of.serviceId)],
-      realizingResource: [{ id: of.esimId, '@referredType': 'ESimProfile', name: 'eSIM profile' }],
+      realizingResource: [refs.esim(of.esimId)],
       relatedParty: [refs.customer(of.customerId, of.customerName ?? undefined)],
     },
     {
@@ -201,6 +201,25 @@ export async function expireBuckets(tx: Tx, line: Line, at: Date): Promise<void>
   >`UPDATE "bucket" SET "state" = 'expired', "expired" = CASE WHEN "remaining" IS NULL THEN 0 ELSE "remaining" END,
       "remaining" = CASE WHEN "remaining" IS NULL THEN NULL ELSE 0 END, "version" = "version" + 1, "updated_at" = ${tx.now}
     WHERE "subscription_id" = ${line.id} AND "state" = 'active' AND "expires_at" <= ${at} RETURNING *`;
+  await stopWhatEnded(tx, line, ended, { expiry: at.toISOString() });
+}
+
+/** Ends the buckets that a payment paid for, when all of its money went back, and stops what they were the last of. */
+export async function expirePaidBuckets(tx: Tx, line: Line, paymentId: string): Promise<void> {
+  const ended = await tx.sql<
+    Tables['bucket']
+  >`UPDATE "bucket" SET "state" = 'expired', "expired" = CASE WHEN "remaining" IS NULL THEN 0 ELSE "remaining" END,
+      "remaining" = CASE WHEN "remaining" IS NULL THEN NULL ELSE 0 END, "version" = "version" + 1, "updated_at" = ${tx.now}
+    WHERE "subscription_id" = ${line.id} AND "state" = 'active' AND "payment_id" = ${paymentId} RETURNING *`;
+  await stopWhatEnded(tx, line, ended, { refunded: paymentId });
+}
+
+async function stopWhatEnded(
+  tx: Tx,
+  line: Line,
+  ended: readonly Tables['bucket'][],
+  cause: Record<string, string>,
+): Promise<void> {
   for (const bucket of ended) {
     await appendEvent(tx, {
       type: 'BucketStateChangeEvent',
@@ -212,7 +231,7 @@ export async function expireBuckets(tx: Tx, line: Line, at: Date): Promise<void>
     });
   }
   for (const kind of new Set(ended.map((bucket) => bucket.kind))) {
-    await tx.sql`SELECT stop_exhausted(${line.id}, ${kind}, ${tx.now}, ${JSON.stringify({ ...tx.cause, expiry: at.toISOString() })}::jsonb)`;
+    await tx.sql`SELECT stop_exhausted(${line.id}, ${kind}, ${tx.now}, ${JSON.stringify({ ...tx.cause, ...cause })}::jsonb)`;
   }
 }
 

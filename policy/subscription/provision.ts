@@ -44,8 +44,8 @@ const kinds = [
 export async function createLineServices(tx: Tx, line: NewLine): Promise<void> {
   const at = tx.now.toISOString();
   const supporting = [
-    { id: line.msisdn, '@referredType': 'LogicalResource', name: 'MSISDN', value: line.msisdn },
-    { id: line.esim.id, '@referredType': 'ESimProfile', name: 'eSIM profile', value: `…${line.esim.iccid.slice(-4)}` },
+    { ...refs.number(line.msisdn), value: line.msisdn },
+    { ...refs.esim(line.esim.id), value: `…${line.esim.iccid.slice(-4)}` },
   ];
   const children = kinds.map((kind) => ({ ...kind, id: tx.newId('svc') }));
   const shared: JsonObject = {
@@ -77,12 +77,7 @@ export async function createLineServices(tx: Tx, line: NewLine): Promise<void> {
       category: 'CFS',
       serviceType: 'mobileLine',
       serviceCharacteristic: [{ name: 'msisdn', valueType: 'string', value: line.msisdn }],
-      serviceSpecification: {
-        id: 'mobile-line',
-        name: 'Mobile line',
-        version: '1',
-        '@referredType': 'CustomerFacingServiceSpecification',
-      },
+      serviceSpecification: refs.serviceSpecification('CustomerFacing', 'mobile-line', 'Mobile line'),
       supportingResource: supporting,
       supportingService: children.map((child) => refs.service(child.id, child.name)),
       serviceRelationship: children.map((child) => ({
@@ -110,12 +105,7 @@ export async function createLineServices(tx: Tx, line: NewLine): Promise<void> {
         category: 'RFS',
         serviceType: child.serviceType,
         serviceCharacteristic: [{ name: 'msisdn', valueType: 'string', value: line.msisdn }],
-        serviceSpecification: {
-          id: `mobile-${child.serviceType}`,
-          name: child.name,
-          version: '1',
-          '@referredType': 'ResourceFacingServiceSpecification',
-        },
+        serviceSpecification: refs.serviceSpecification('ResourceFacing', `mobile-${child.serviceType}`, child.name),
         supportingResource: supporting,
       },
       { category: 'RFS', subscriptionId: line.subscriptionId, parentId: line.serviceId, msisdn: line.msisdn },

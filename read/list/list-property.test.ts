@@ -96,7 +96,9 @@ function passes(document: JsonObject, { path, comparison, values }: AttributeFil
   if (comparison === '=') return equal();
   if (comparison === '!=') return !equal();
   if (comparison === 'regex') {
-    return found.some((value) => typeof value === 'string' && values.some((text) => new RegExp(text, 'su').test(value)));
+    return found.some(
+      (value) => typeof value === 'string' && values.some((text) => new RegExp(text, 'su').test(value)),
+    );
   }
   return found.some((value) => values.some((text) => ordered(value, comparison, text, true)));
 }

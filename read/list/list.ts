@@ -21,6 +21,11 @@ export interface ResourceBinding {
    * How a link that a client sends is kept in documents, or undefined for any other text. Without it links are kept as sent.
    */
   storedLink?: (text: string) => string | undefined;
+  /**
+   * False where the table has no GIN index on its documents, as it may be where records are many and written fast. Filters
+   * on anything but columns then read every row.
+   */
+  documentIndexed?: boolean;
   /** A further predicate on the table's columns, whose placeholders begin at $1: ownership, for example. */
   scope?: { text: string; values: readonly unknown[] };
 }
@@ -155,7 +160,8 @@ function rankedStatement(binding: ResourceBinding, query: QueryParameters): Stat
     `SELECT id FROM matched ORDER BY ${ordering.orderBy.join(', ')} LIMIT ${bind(query.limit)} OFFSET ${bind(query.offset)}`,
   );
   const keys = ['id', ...ordering.keys].join(', ');
-  const indexed = predicates.some((predicate) => predicate.indexed);
+  const { documentIndexed = true } = binding;
+  const indexed = predicates.some((predicate) => predicate.indexed && (documentIndexed || !predicate.readsDocument));
   const text = `WITH matched AS MATERIALIZED (
   SELECT ${keys} FROM ${table} ${ordering.joins.join(' ')}${where(predicates)}${indexed ? ` LIMIT ${rankedMax + 1}` : ''}
 ), counted AS (SELECT count(*) AS total FROM matched)

@@ -369,8 +369,8 @@ async function watch(
     if (code !== 0) return code;
     if (text !== shown) {
       // On a terminal the picture is drawn over itself; in a pipe each change follows the one before.
-      terminal.out(terminal.isOutputTty ? `\u001b[H${text.replaceAll('\n', '\u001b[K\n')}\u001b[J` : text);
-      if (shown === undefined && terminal.isOutputTty) terminal.out('');
+      const over = `${shown === undefined ? '\u001b[2J' : ''}\u001b[H${text.replaceAll('\n', '\u001b[K\n')}\u001b[J`;
+      terminal.out(terminal.isOutputTty ? over : text);
       shown = text;
     }
     if (!(await terminal.pause(seconds * 1000))) return 0;

@@ -78,7 +78,7 @@ test('a hostile name cannot draw outside its place', () => {
     JSON.stringify(fixture('customer-card')).replaceAll('Ada Lim', 'Ada\\u001b[2J\\u001b]0;x\\u0007\\n╭─ fake\\u202e'),
   );
   const picture = drawn('customer-card', answer, 80, false);
-  expect(picture).not.toMatch(/\u001b|\u0007|\u202e/);
+  for (const mark of ['\u001b', '\u0007', '\u202e']) expect(picture).not.toContain(mark);
   expect(picture.split('\n')[0]).toMatch(/^╭─ Ada ╭─ fake ─+ active ─╮$/);
 });
 

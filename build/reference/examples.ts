@@ -1,0 +1,322 @@
+import type { Api } from '../../generated/operations.ts';
+import type { JsonObject } from '../../kernel/json.ts';
+
+/**
+ * One working example for every served operation, as data. The pages at `/docs`, the mock and a test that runs each of
+ * them against a real server all read from here.
+ *
+ * A word in capitals behind a dollar sign (`$CUSTOMER_ID`) is a shell variable: the script that shows the example comes
+ * by it first, so that what is copied works by itself.
+ */
+export interface ResourceExamples {
+  /** The query of a list, as one would ask it. */
+  readonly list: string;
+  /** Whose id the examples of one resource use: one made for the purpose, or one that is there. Made where it can be. */
+  readonly one?: Variable;
+  readonly create?: BodyExample;
+  readonly patch?: BodyExample;
+  readonly delete?: { readonly status: number; readonly note: string };
+}
+
+export interface BodyExample {
+  readonly body: JsonObject;
+  /** Variables that the script needs beside those the body names. */
+  readonly needs?: readonly string[];
+  /** The status that is answered, where it is not the usual one. */
+  readonly status?: number;
+  readonly note?: string;
+}
+
+/** How a script comes by the value of a shell variable. */
+export type Variable =
+  | {
+      readonly about: string;
+      /** Made by the create example of `api`, `resource`. */
+      readonly made: { readonly api: Api; readonly resource: string };
+      readonly after?: string;
+    }
+  | {
+      readonly about: string;
+      /** The first of a list. */
+      readonly listed: { readonly api: Api; readonly path: string };
+      readonly needs?: readonly string[];
+      /** A shell command that picks the value out of the answer, where it is not the id of the first entry. */
+      readonly pick?: string;
+    };
+
+const made = (about: string, api: Api, resource: string): Variable => ({ about, made: { api, resource } });
+const listed = (about: string, api: Api, path: string, needs: readonly string[] = []): Variable => ({
+  about,
+  listed: { api, path },
+  needs,
+});
+
+// An order is worked on after it was answered, for about a second with the sandboxes.
+const bought = (about: string, api: Api, path: string): Variable => listed(about, api, path, ['PRODUCT_ORDER_ID']);
+
+export const variables: Readonly<Record<string, Variable>> = {
+  CUSTOMER_ID: made('a customer', 'TMF629', 'customer'),
+  PAYMENT_METHOD_ID: made('a card on file of the customer', 'TMF670', 'paymentMethod'),
+  PLAN_ID: listed('a plan that is on sale', 'TMF620', '/productOffering?code=PLAN_S&fields=id'),
+  PRODUCT_ORDER_ID: made('an order of the customer for a line', 'TMF622', 'productOrder'),
+  LINE_ID: bought('the line, once the order has come that far', 'TMF637', '/product?relatedParty.id=$CUSTOMER_ID&fields=id'),
+  PAID_ID: bought(
+    'the payment of the order',
+    'TMF676',
+    '/payment?payer.id=$CUSTOMER_ID&status=captured&fields=id',
+  ),
+  BILL_ID: bought('the bill of the order', 'TMF678', '/customerBill?relatedParty.id=$CUSTOMER_ID&fields=id'),
+  ACCOUNT_ID: {
+    about: 'the billing account of the customer',
+    listed: { api: 'TMF629', path: '/customer?id=$CUSTOMER_ID&fields=account' },
+    needs: ['CUSTOMER_ID'],
+    pick: 'grep -o \'"acc_[^"]*\' | cut -c2-',
+  },
+  MSISDN: {
+    about: 'the number of the line, once it is active',
+    listed: { api: 'TMF638', path: '/service?relatedParty.id=$CUSTOMER_ID&state=active&category=CFS' },
+    needs: ['PRODUCT_ORDER_ID'],
+    pick: 'grep -o \'"value":"[0-9]*"\' | head -n 1 | cut -d\'"\' -f4',
+  },
+  CATALOG_ID: made('a catalogue', 'TMF620', 'catalog'),
+  CATEGORY_ID: made('a category', 'TMF620', 'category'),
+  PRODUCT_OFFERING_ID: made('an offering', 'TMF620', 'productOffering'),
+  PRODUCT_OFFERING_PRICE_ID: made('a price', 'TMF620', 'productOfferingPrice'),
+  PRODUCT_SPECIFICATION_ID: made('a specification', 'TMF620', 'productSpecification'),
+  IMPORT_JOB_ID: made('an import job', 'TMF620', 'importJob'),
+  EXPORT_JOB_ID: made('an export job', 'TMF620', 'exportJob'),
+  TROUBLE_TICKET_ID: made('a ticket', 'TMF621', 'troubleTicket'),
+  CANCEL_PRODUCT_ORDER_ID: made('a cancellation', 'TMF622', 'cancelProductOrder'),
+  USAGE_ID: made('a usage record', 'TMF635', 'usage'),
+  USAGE_SPECIFICATION_ID: made('a usage specification', 'TMF635', 'usageSpecification'),
+  SERVICE_ID: made('a service', 'TMF638', 'service'),
+  SERVICE_ORDER_ID: made('a service order', 'TMF641', 'serviceOrder'),
+  CANCEL_SERVICE_ORDER_ID: made('a cancellation', 'TMF641', 'cancelServiceOrder'),
+  PAYMENT_ID: made('a payment', 'TMF676', 'payment'),
+  REFUND_ID: made('a refund', 'TMF676', 'refund'),
+  BILL_ON_DEMAND_ID: made('a request for a bill', 'TMF678', 'customerBillOnDemand'),
+  PARTY_INTERACTION_ID: made('an interaction', 'TMF683', 'partyInteraction'),
+};
+
+const customer = { id: '$CUSTOMER_ID', role: 'customer', '@referredType': 'Customer' };
+const money = (value: number): JsonObject => ({ unit: 'SGD', value });
+const freeService: JsonObject = {
+  name: 'Voicemail',
+  serviceType: 'voicemail',
+  state: 'feasibilityChecked',
+  serviceSpecification: { id: 'voicemail', name: 'Voicemail' },
+};
+const renamed = { body: { description: 'Described by an example.' } };
+const notDeleted = (note: string) => ({ status: 409, note });
+
+/** By API and resource. Hubs need no data of their own. */
+export const examples: Readonly<Record<string, ResourceExamples>> = {
+  'TMF620.catalog': {
+    list: 'lifecycleStatus=Active&fields=name,lifecycleStatus',
+    create: { body: { name: 'Winter catalogue', catalogType: 'ProductCatalog' } },
+    patch: renamed,
+  },
+  'TMF620.category': {
+    list: 'isRoot=true&sort=name',
+    create: { body: { name: 'Travel', description: 'For those who go abroad.', isRoot: true } },
+    patch: renamed,
+  },
+  'TMF620.productOffering': {
+    list: 'lifecycleStatus=Active&isSellable=true&fields=code,name,productOfferingPrice',
+    create: {
+      body: { name: 'Winter plan', description: 'Not on sale yet.', lifecycleStatus: 'In design', isSellable: false },
+    },
+    patch: renamed,
+  },
+  'TMF620.productOfferingPrice': {
+    list: 'priceType=recurring&price.value.gt=20',
+    create: {
+      body: {
+        name: 'Winter price',
+        priceType: 'recurring',
+        recurringChargePeriodType: 'month',
+        recurringChargePeriodLength: 1,
+        price: money(15),
+        tax: [{ taxCategory: 'GST', taxRate: 9 }],
+      },
+    },
+    patch: renamed,
+  },
+  'TMF620.productSpecification': {
+    list: 'brand=Airtime&limit=2',
+    create: { body: { name: 'Home router', brand: 'Airtime', productNumber: 'ROUTER' } },
+    patch: renamed,
+  },
+  'TMF620.importJob': {
+    list: 'status=Succeeded&sort=-creationDate',
+    create: {
+      body: { url: 'https://files.example.com/category', contentType: 'application/json' },
+      note: 'The file is fetched after the answer; `status` and `errorLog` of the job say what became of it.',
+    },
+  },
+  'TMF620.exportJob': {
+    list: 'status=Succeeded&sort=-creationDate',
+    create: {
+      body: { url: '/productCatalogManagement/v4/productOffering', contentType: 'text/csv', query: 'isSellable=true' },
+      note: 'The file is written after the answer; the job then holds its address.',
+    },
+  },
+  'TMF621.troubleTicket': {
+    list: 'status=acknowledged,inProgress&severity=critical&sort=-creationDate',
+    create: {
+      body: {
+        name: 'No data',
+        description: 'Nothing loads since noon.',
+        severity: 'major',
+        ticketType: 'problem',
+        relatedParty: [customer],
+      },
+    },
+    patch: { body: { status: 'inProgress', statusChangeReason: 'Somebody is looking at it.' } },
+  },
+  'TMF622.productOrder': {
+    list: 'state=completed&sort=-orderDate&limit=5&fields=state,orderDate,orderTotalPrice',
+    create: {
+      body: {
+        relatedParty: [customer],
+        productOrderItem: [{ id: '1', action: 'add', quantity: 1, productOffering: { id: '$PLAN_ID' } }],
+      },
+      needs: ['PAYMENT_METHOD_ID'],
+      note: 'The order is answered `acknowledged` and worked on from then on: read it again, or register a hub. One that breaks a rule is answered 201 too, with `state` `rejected` and the rule in `note`.',
+    },
+    patch: { body: { description: 'For the daughter.', externalId: 'CRM-4711' } },
+    delete: notDeleted('What was sold stays on record: the refusal shows the rule.'),
+  },
+  'TMF622.cancelProductOrder': {
+    list: 'state=done',
+    create: { body: { productOrder: { id: '$PRODUCT_ORDER_ID' }, cancellationReason: 'The customer changed her mind.' } },
+  },
+  'TMF629.customer': {
+    list: 'status=active&name.regex=^A&sort=name',
+    create: {
+      body: {
+        name: 'Ana Lim',
+        engagedParty: { id: 'ana-lim', name: 'Ana Lim', '@referredType': 'Individual' },
+        contactMedium: [{ mediumType: 'phone', characteristic: { phoneNumber: '+65 6123 4567' } }],
+      },
+      note: 'An email address in a contact medium is welcome, and belongs to one customer only.',
+    },
+    patch: { body: { status: 'active', statusReason: 'Can be reached.' } },
+  },
+  'TMF635.usage': {
+    list: 'usageType=data&status=rated&sort=-usageDate&limit=10',
+    create: {
+      body: {
+        usageType: 'data',
+        usageCharacteristic: [
+          { name: 'msisdn', value: '$MSISDN' },
+          { name: 'volume', value: 5 },
+          { name: 'unit', value: 'MB' },
+        ],
+      },
+      note: 'Give `source` and `recordId` as characteristics too: the same record then counts once, however often it is sent.',
+    },
+    patch: { body: { description: 'Video on the train.' } },
+    delete: notDeleted('Usage that was judged stays on record: the refusal shows the rule.'),
+  },
+  'TMF635.usageSpecification': {
+    list: 'name.regex=usage&fields=name',
+    create: { body: { name: 'Wifi usage', description: 'Usage of hotspots, as a partner reports it.' } },
+    patch: renamed,
+  },
+  'TMF637.product': {
+    list: 'status=active&fields=name,status,productTerm',
+    one: variables.LINE_ID as Variable,
+    create: {
+      body: { status: 'created', productOffering: { id: '$PLAN_ID' }, relatedParty: [customer] },
+      needs: ['PAYMENT_METHOD_ID'],
+    },
+    patch: { body: { description: 'The line of the daughter.' } },
+  },
+  'TMF638.service': {
+    list: 'category=CFS&state=active&fields=name,state,supportingResource',
+    create: { body: freeService },
+    patch: { body: { state: 'designed' } },
+  },
+  'TMF640.service': {
+    list: 'state=active&limit=3',
+    create: { body: freeService },
+    patch: { body: { state: 'designed' } },
+  },
+  'TMF640.monitor': {
+    list: 'state=Completed&limit=3&sort=-id',
+    one: listed('a monitor', 'TMF640', '/monitor?limit=1&fields=id', ['PRODUCT_ORDER_ID']),
+  },
+  'TMF641.serviceOrder': {
+    list: 'state=acknowledged,inProgress&sort=orderDate',
+    create: {
+      body: {
+        description: 'Voicemail for a line.',
+        serviceOrderItem: [{ id: '1', action: 'add', service: freeService }],
+      },
+    },
+    patch: { body: { state: 'inProgress' } },
+  },
+  'TMF641.cancelServiceOrder': {
+    list: 'state=done&fields=state,serviceOrder',
+    create: { body: { serviceOrder: { id: '$SERVICE_ORDER_ID' }, cancellationReason: 'Not needed any more.' } },
+  },
+  'TMF670.paymentMethod': {
+    list: 'status=active&fields=name,brand,lastFourDigits,expirationDate',
+    create: {
+      body: { '@type': 'tokenizedCard', name: 'Visa', token: 'tok_visa', relatedParty: customer },
+      note: 'The token is what the card gateway gave for the card; `tok_visa` is one of the sandbox.',
+    },
+    patch: { body: { name: 'The blue card' } },
+  },
+  'TMF676.payment': {
+    list: 'status=captured&sort=-paymentDate&limit=5',
+    create: {
+      body: {
+        account: { id: '$ACCOUNT_ID' },
+        paymentMethod: { id: '$PAYMENT_METHOD_ID' },
+        totalAmount: money(5),
+      },
+      note: 'Orders, renewals and top-ups charge the card by themselves. A payment that settles nothing of ours is kept, `denied`, and moves no money.',
+    },
+  },
+  'TMF676.refund': {
+    list: 'status=done&sort=-refundDate&limit=5',
+    create: {
+      body: {
+        account: { id: '$ACCOUNT_ID' },
+        paymentMethod: { id: '$PAYMENT_METHOD_ID' },
+        payment: { id: '$PAID_ID' },
+        totalAmount: money(2),
+      },
+    },
+  },
+  'TMF678.customerBillOnDemand': {
+    list: 'state=done',
+    create: { body: { name: 'A statement', billingAccount: { id: '$ACCOUNT_ID' }, relatedParty: customer } },
+  },
+  'TMF678.customerBill': {
+    list: 'category=receipt&sort=-billDate&limit=5&fields=billNo,billDate,taxIncludedAmount',
+    one: variables.BILL_ID as Variable,
+    patch: { body: { state: 'onHold' } },
+  },
+  'TMF678.appliedCustomerBillingRate': {
+    list: 'isBilled=true&limit=5',
+    one: listed('a rate', 'TMF678', '/appliedCustomerBillingRate?limit=1&fields=id', ['PRODUCT_ORDER_ID']),
+  },
+  'TMF683.partyInteraction': {
+    list: 'direction=inbound&sort=-creationDate&limit=5',
+    create: {
+      body: {
+        description: 'Asked how to travel with the plan.',
+        direction: 'inbound',
+        reason: 'question',
+        status: 'opened',
+        channel: [{ id: 'phone', name: 'Phone' }],
+        interactionDate: { startDateTime: '2027-01-15T09:30:00Z' },
+        relatedParty: [customer],
+      },
+    },
+    patch: { body: { status: 'completed' } },
+  },
+};
