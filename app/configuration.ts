@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
+import { isAllowance } from '../adapters/callback-address.ts';
 
 /** What the environment decides. Every variable has a working default: `make start` sets none. */
 export interface Configuration {
@@ -21,6 +22,10 @@ export interface Configuration {
   validateResponses: boolean;
   worker: boolean;
   graceMs: number;
+  /** Addresses beside the public internet that events may be sent to: `loopback`, `private`, `link-local`, ranges. */
+  callbackAllow: readonly string[];
+  /** What notifications are signed with; made and kept in `home` when not given. */
+  signingSecret: string | undefined;
 }
 
 const flag = z.enum(['0', '1', 'false', 'true']).transform((value) => value === '1' || value === 'true');
@@ -41,6 +46,18 @@ const variables = z.object({
   AIRTIME_VALIDATE_RESPONSES: flag.optional(),
   AIRTIME_WORKER: flag.default(true),
   AIRTIME_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(10_000),
+  AIRTIME_CALLBACK_ALLOW: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    )
+    .refine((items) => items.every(isAllowance), 'give loopback, private, link-local or ranges such as 10.1.0.0/16'),
+  AIRTIME_SIGNING_SECRET: z.string().min(32).optional(),
+  AIRTIME_SIGNING_SECRET_FILE: z.string().optional(),
   NODE_ENV: z.string().optional(),
 });
 
@@ -77,6 +94,10 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     validateResponses: env.AIRTIME_VALIDATE_RESPONSES ?? env.NODE_ENV !== 'production',
     worker: env.AIRTIME_WORKER,
     graceMs: env.AIRTIME_GRACE_MS,
+    callbackAllow: env.AIRTIME_CALLBACK_ALLOW,
+    signingSecret: env.AIRTIME_SIGNING_SECRET_FILE
+      ? readFileSync(env.AIRTIME_SIGNING_SECRET_FILE, 'utf8').trim()
+      : env.AIRTIME_SIGNING_SECRET,
   };
 }
 
@@ -84,6 +105,7 @@ export const paths = (home: string) => ({
   postgres: join(home, 'postgres'),
   sandbox: join(home, 'sandbox'),
   jobs: join(home, 'jobs'),
+  signingSecret: join(home, 'signing-secret'),
   cli: join(home, 'cli.json'),
   log: join(home, 'server.log'),
   pid: join(home, 'server.pid'),

@@ -4,8 +4,10 @@ import { cardGatewayPlan, gatewayOperation, totals } from '../adapters/sandbox/c
 import type { SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
 import { networkLine, networkPlan } from '../adapters/sandbox/network/wire.ts';
 import type { MachineClock } from '../kernel/clock.ts';
+import { notFound } from '../kernel/error.ts';
 import type { Policy } from '../policy/core/command.ts';
 import { runStatement } from '../policy/core/transaction.ts';
+import { hubSecret } from '../policy/notification/signature.ts';
 import { advanceClock, bindExtra, type ExtraTool } from '../tools/extra.ts';
 import type { Tool } from '../tools/registry.ts';
 import { advanceTo } from '../workers/clock-mover.ts';
@@ -87,6 +89,23 @@ const showNetworkLine: ExtraTool<z.infer<typeof lineInput>, z.infer<typeof found
   examples: ['bss network line svc_…'],
 };
 
+const hubSecretInput = z.strictObject({ hub: z.string().min(1).max(255) });
+const hubSecretShape = z.object({
+  hub: z.string(),
+  secret: z.string().describe('Hexadecimal text; used as it stands'),
+});
+
+const showHubSecret: ExtraTool<z.infer<typeof hubSecretInput>, z.infer<typeof hubSecretShape>> = {
+  name: 'hub.secret',
+  summary: 'Show what the events for a subscriber are signed with',
+  audience: ['operator'],
+  effect: 'read',
+  input: hubSecretInput,
+  output: hubSecretShape,
+  positional: ['hub'],
+  examples: ['bss hub secret hub_01k9'],
+};
+
 /** What workers carry out, or only a sandbox has. */
 // biome-ignore lint/suspicious/noExplicitAny: a heterogeneous list has no common type but this
 export const extraDefinitions: readonly ExtraTool<any, any>[] = [
@@ -97,6 +116,7 @@ export const extraDefinitions: readonly ExtraTool<any, any>[] = [
   showGatewayTotals,
   findGatewayOperation,
   showNetworkLine,
+  showHubSecret,
 ];
 
 export interface ExtraParts {
@@ -105,9 +125,10 @@ export interface ExtraParts {
   readonly clock: MachineClock;
   readonly gateway: SandboxCardGateway;
   readonly network: SandboxNetwork;
+  readonly signingSecret: string;
 }
 
-export function bindExtras({ policy, worker, clock, gateway, network }: ExtraParts): Tool[] {
+export function bindExtras({ policy, worker, clock, gateway, network, signingSecret }: ExtraParts): Tool[] {
   return [
     bindExtra(advanceClock, async (input, caller) => {
       const [row] = await runStatement<{ now: Date }>(policy.pool, 'SELECT business_now() AS now', []);
@@ -125,6 +146,11 @@ export function bindExtras({ policy, worker, clock, gateway, network }: ExtraPar
     }),
     bindExtra(findGatewayOperation, async ({ key }) => ({ operation: (await gateway.find(key)) ?? null })),
     bindExtra(showNetworkLine, async ({ serviceId }) => ({ line: (await network.line(serviceId)) ?? null })),
+    bindExtra(showHubSecret, async ({ hub }) => {
+      const found = await runStatement(policy.pool, 'SELECT "id" FROM "hub" WHERE "id" = $1', [hub]);
+      if (found.length === 0) throw notFound('hub', hub);
+      return { hub, secret: hubSecret(signingSecret, hub) };
+    }),
     bindExtra(clearFaults, async () => {
       await gateway.clearPlans();
       await network.clearPlans();

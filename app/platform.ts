@@ -35,6 +35,7 @@ import { type Configuration, paths } from './configuration.ts';
 import { connect } from './database/connect.ts';
 import { startDatabase } from './database/start.ts';
 import { bindExtras } from './extra-tools.ts';
+import { makeNotifications, openCallbacks, signingSecretOf } from './notifications.ts';
 import { seed } from './seed/seed.ts';
 
 export interface Platform {
@@ -106,7 +107,8 @@ export async function startPlatform(
     });
     closing.push(() => connected.close());
 
-    const outside = await openOutside(configuration, place.sandbox);
+    const { callbacks, subscriptions } = openCallbacks(configuration.callbackAllow);
+    const outside = { ...(await openOutside(configuration, place.sandbox)), subscriptions };
     closing.push(outside.close);
 
     const policy: Policy = {
@@ -125,15 +127,37 @@ export async function startPlatform(
     const worker = makeWorker(policy, [...steps, ...jobs], machineClock, log);
     if (configuration.worker) worker.start();
     closing.push(() => worker.stop());
+    const signingSecret = signingSecretOf(configuration.signingSecret, place.signingSecret);
+    const notifications = makeNotifications({
+      policy,
+      callbacks,
+      clock: machineClock,
+      log,
+      publicUrl: configuration.publicUrl,
+      signingSecret,
+    });
+    if (configuration.worker) notifications.start();
+    closing.push(() => notifications.stop());
+    const wake = () => {
+      worker.wake();
+      notifications.wake();
+    };
 
     const tools = makeTools({
       policy,
       pool: connected.pool,
       commands,
       queries: queriesFor(commands),
-      extra: bindExtras({ policy, worker, clock: machineClock, gateway: outside.gateway, network: outside.network }),
+      extra: bindExtras({
+        policy,
+        worker,
+        clock: machineClock,
+        gateway: outside.gateway,
+        network: outside.network,
+        signingSecret,
+      }),
     });
-    const wire: Wire = { policy, pool: connected.pool, publicUrl: configuration.publicUrl, wake: worker.wake };
+    const wire: Wire = { policy, pool: connected.pool, publicUrl: configuration.publicUrl, wake };
     const http = await createHttpServer({
       wire,
       handlers: createHandlers(resourceCommandsFor, activationCommandsFor),
@@ -141,7 +165,7 @@ export async function startPlatform(
         list: tools.list,
         run: async (name, input, caller) => {
           const answer = await tools.run(name, input, caller);
-          worker.wake();
+          wake();
           return answer;
         },
       },
@@ -265,5 +289,6 @@ function nothingOutside(): Policy['outside'] {
     },
     network: { kind: 'sandbox', apply: never, find: never, line: never },
     mail: { kind: 'mailbox', send: never },
+    subscriptions: { callbackRefusal: never, checkQuery: never },
   };
 }

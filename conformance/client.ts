@@ -98,7 +98,9 @@ const answerMsMax = 30_000;
 /** What makes a body the Error of TMF630, or what is wrong with it. */
 export function errorFlaw(status: number, body: Json | undefined): string | undefined {
   if (!isJsonObject(body)) return 'an error has a TMF Error as its body';
-  const missing = ['code', 'reason', 'message', 'status', 'referenceError'].filter((name) => typeof body[name] !== 'string' || body[name] === '');
+  const missing = ['code', 'reason', 'message', 'status', 'referenceError'].filter(
+    (name) => typeof body[name] !== 'string' || body[name] === '',
+  );
   if (missing.length > 0) return `an error has ${missing.join(', ')} as text`;
   if (body.status !== String(status)) return `the error says status ${String(body.status)}, the answer ${status}`;
   return undefined;
@@ -121,7 +123,8 @@ function headerFlaws(operation: Operation, { status, headers, text }: Answer): s
     flaws.push(`the media type is ${headers['content-type']}`);
   }
   if (operation.kind === 'list' && status < 300) {
-    for (const name of ['x-total-count', 'x-result-count']) if (!isCount(headers[name])) flaws.push(`${name} is a number`);
+    for (const name of ['x-total-count', 'x-result-count'])
+      if (!isCount(headers[name])) flaws.push(`${name} is a number`);
     if (status === 206 && headers.link === undefined && !text.startsWith('[]')) flaws.push('206 has Link');
   }
   if (status === 201 && headers.location === undefined) flaws.push('201 has Location');
@@ -146,7 +149,9 @@ async function contractFlaws(operation: Operation, answer: Answer, isPartial: bo
   if (!check) {
     if (text !== '') flaws.push('a body that the contract does not have');
   } else if (!check(body)) {
-    const errors = (check.errors ?? []).slice(0, 3).map((error) => `${error.instancePath} ${error.message ?? error.keyword}`);
+    const errors = (check.errors ?? [])
+      .slice(0, 3)
+      .map((error) => `${error.instancePath} ${error.message ?? error.keyword}`);
     flaws.push(`the body breaks the contract: ${errors.join('; ')}`);
   }
   return flaws;
@@ -173,7 +178,8 @@ export function makeClient(connection: { url: string; token: string; publicUrl: 
 
   function raw({ method, path, headers = {}, text }: RawAsk): Promise<Answer> {
     requests += 1;
-    const length: Record<string, string> = text === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(text)) };
+    const length: Record<string, string> =
+      text === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(text)) };
     return new Promise((resolve, reject) => {
       const request = httpRequest(
         { agent, hostname, port, method, path, headers: { ...length, ...headers }, timeout: answerMsMax },
@@ -236,7 +242,8 @@ export function makeClient(connection: { url: string; token: string; publicUrl: 
       text: JSON.stringify(input),
     });
     const result = isJsonObject(answer.body) ? answer.body.result : undefined;
-    if (answer.status !== 200 || result === undefined) throw new Error(`${name} was answered ${answer.status}: ${answer.text.slice(0, 400)}`);
+    if (answer.status !== 200 || result === undefined)
+      throw new Error(`${name} was answered ${answer.status}: ${answer.text.slice(0, 400)}`);
     return result;
   }
 
@@ -245,7 +252,8 @@ export function makeClient(connection: { url: string; token: string; publicUrl: 
 
 /** The body as an object, or a failure that shows the answer. */
 export function objectIn(answer: Answer): JsonObject {
-  if (!isJsonObject(answer.body)) throw new Error(`${answer.request} gave no object but ${answer.status} ${answer.text.slice(0, 200)}`);
+  if (!isJsonObject(answer.body))
+    throw new Error(`${answer.request} gave no object but ${answer.status} ${answer.text.slice(0, 200)}`);
   return answer.body;
 }
 

@@ -4,7 +4,17 @@
  */
 
 /** What a line is asked of: every served operation, every resource that offers a kind of operation, every API, every event. */
-export type Scope = 'operation' | 'list' | 'create' | 'retrieve' | 'patch' | 'delete' | 'resource' | 'task' | 'api' | 'event';
+export type Scope =
+  | 'operation'
+  | 'list'
+  | 'create'
+  | 'retrieve'
+  | 'patch'
+  | 'delete'
+  | 'resource'
+  | 'task'
+  | 'api'
+  | 'event';
 
 interface Line {
   readonly id: string;
@@ -89,13 +99,21 @@ export const requirements = [
   { id: 'R-PATCH-MALFORMED', scope: 'patch', says: 'a malformed patch is 400' },
   { id: 'R-PATCH-MEDIA-TYPE', scope: 'patch', says: 'a patch of another media type is 415' },
   { id: 'R-PATCH-ETAG', scope: 'patch', says: 'a patch gives a new ETag' },
-  { id: 'R-PATCH-IF-MATCH', scope: 'patch', says: 'If-Match is honoured: 200 when it matches, else 412 with nothing changed' },
+  {
+    id: 'R-PATCH-IF-MATCH',
+    scope: 'patch',
+    says: 'If-Match is honoured: 200 when it matches, else 412 with nothing changed',
+  },
 
   { id: 'R-DELETE-204', scope: 'delete', says: 'a delete is 204 without a body' },
   { id: 'R-DELETE-AGAIN', scope: 'delete', says: 'a second delete is 404, and so is a read' },
   { id: 'R-DELETE-UNKNOWN', scope: 'delete', says: 'a delete of an unknown resource is 404' },
   { id: 'R-DELETE-IF-MATCH', scope: 'delete', says: 'If-Match is honoured with 412' },
-  { id: 'R-DELETE-REFUSED', scope: 'delete', says: 'what money, quota or a live line depends on is refused, and stays' },
+  {
+    id: 'R-DELETE-REFUSED',
+    scope: 'delete',
+    says: 'what money, quota or a live line depends on is refused, and stays',
+  },
 
   { id: 'R-TASK-NO-PATCH', scope: 'task', says: 'a task has no PATCH: 405 with Allow' },
   { id: 'R-TASK-ENDS', scope: 'task', says: 'a task is created, runs, and ends' },
@@ -105,7 +123,11 @@ export const requirements = [
   { id: 'R-ERROR-FRAMEWORK', scope: 'api', says: 'the framework’s own errors are TMF Errors too' },
   { id: 'R-ERROR-POLICY', scope: 'resource', says: 'a refusal carries the rule’s code as reason' },
 
-  { id: 'R-SHAPE-ROUND-TRIP', scope: 'create', says: '@type, @baseType, @schemaLocation and unknown attributes survive' },
+  {
+    id: 'R-SHAPE-ROUND-TRIP',
+    scope: 'create',
+    says: '@type, @baseType, @schemaLocation and unknown attributes survive',
+  },
   { id: 'R-SHAPE-REFERENCES', scope: 'resource', says: 'references carry id, href and @referredType' },
   { id: 'R-SHAPE-FOREIGN', scope: 'create', says: 'a reference that leaves the API is not resolved' },
   { id: 'R-SHAPE-ACTED-ON', scope: 'create', says: 'a reference that the domain acts on is resolved' },
@@ -113,7 +135,11 @@ export const requirements = [
   { id: 'R-PATH-CASE', scope: 'resource', says: 'fixed segments match in any case' },
   { id: 'R-PATH-SLASH', scope: 'resource', says: 'a trailing slash is allowed' },
   { id: 'R-PATH-ID-CASE', scope: 'retrieve', says: 'ids keep their case' },
-  { id: 'R-PATH-PUBLIC-URL', scope: 'resource', says: 'links use the configured public address, never the Host header' },
+  {
+    id: 'R-PATH-PUBLIC-URL',
+    scope: 'resource',
+    says: 'links use the configured public address, never the Host header',
+  },
   { id: 'R-PATH-HEAD', scope: 'resource', says: 'HEAD answers as GET without a body' },
   { id: 'R-PATH-OPTIONS', scope: 'resource', says: 'OPTIONS answers with Allow' },
   { id: 'R-PATH-BASES', scope: 'api', says: 'every base path answers alike' },

@@ -1,5 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
-import { type Client, listIn, objectIn, operationOf, textOf } from './client.ts';
+import { basePathOf, type Client, listIn, objectIn, operationOf, textOf } from './client.ts';
 import { pause } from './server-process.ts';
 
 /** What the main job leaves behind: a customer with a card, a line in use, its order, payment, bill. */
@@ -13,6 +13,9 @@ export interface World {
   readonly msisdn: string;
   readonly paymentId: string;
   readonly billId: string;
+  /** The line's own service, and the service order that made it. */
+  readonly serviceId: string;
+  readonly serviceOrderId: string;
   /** A customer whose many lines fill the lists that no client can fill. */
   readonly bulkCustomerId: string;
   /** Waits until the many lines are sold. */
@@ -49,7 +52,10 @@ export async function until<T>(what: string, look: () => Promise<T | undefined>,
   }
 }
 
-async function registered(client: Client, name: string): Promise<{ customerId: string; accountId: string; cardId: string }> {
+async function registered(
+  client: Client,
+  name: string,
+): Promise<{ customerId: string; accountId: string; cardId: string }> {
   const made = await client.tool('customer.register', {
     givenName: name,
     familyName: 'Conform',
@@ -71,10 +77,21 @@ export function planOrder(customerId: string, planId: string, items = 1): JsonOb
     id: String(index + 1),
     action: 'add',
     quantity: 1,
-    productOffering: { id: planId, '@referredType': 'ProductOffering' },
+    productOffering: {
+      id: planId,
+      href: `https://bss.example.com${basePathOf('TMF620')}/productOffering/${planId}`,
+      '@referredType': 'ProductOffering',
+    },
   });
   return {
-    relatedParty: [{ id: customerId, role: 'customer', '@referredType': 'Customer' }],
+    relatedParty: [
+      {
+        id: customerId,
+        href: `https://bss.example.com${basePathOf('TMF629')}/customer/${customerId}`,
+        role: 'customer',
+        '@referredType': 'Customer',
+      },
+    ],
     productOrderItem: Array.from({ length: items }, item),
   };
 }
@@ -83,7 +100,9 @@ async function completed(client: Client, orderId: string): Promise<void> {
   await until(
     `order ${orderId} completes`,
     async () => {
-      const order = objectIn(await need(client, 'TMF622', 'productOrder', 'retrieve').run({ id: orderId, search: 'fields=state' }));
+      const order = objectIn(
+        await need(client, 'TMF622', 'productOrder', 'retrieve').run({ id: orderId, search: 'fields=state' }),
+      );
       if (order.state === 'failed' || order.state === 'rejected') throw new Error(`order ${orderId} is ${order.state}`);
       return order.state === 'completed' ? true : undefined;
     },
@@ -97,7 +116,12 @@ export async function makeWorld(client: Client, size: 'whole' | 'quick'): Promis
   const bulk = await registered(client, 'Ben');
   const planId = textOf((await firstOf(client, 'TMF620', 'productOffering', 'code=PLAN_S')).id, 'the id of the plan');
   const place = async (customerId: string, items: number): Promise<string> =>
-    textOf(objectIn(await need(client, 'TMF622', 'productOrder', 'create').run({ body: planOrder(customerId, planId, items) })).id, 'the id of the order');
+    textOf(
+      objectIn(
+        await need(client, 'TMF622', 'productOrder', 'create').run({ body: planOrder(customerId, planId, items) }),
+      ).id,
+      'the id of the order',
+    );
 
   const orderId = await place(main.customerId, 1);
   await completed(client, orderId);
@@ -105,8 +129,17 @@ export async function makeWorld(client: Client, size: 'whole' | 'quick'): Promis
   const msisdn = textOf(line.productSerialNumber, 'the number of the line');
   await need(client, 'TMF635', 'usage', 'create').run({ body: usageOf(msisdn, 12) });
   const payment = await firstOf(client, 'TMF676', 'payment', `paymentItem.item.id=${orderId}`);
-  const bill = await firstOf(client, 'TMF678', 'customerBill', `appliedPayment.payment.id=${textOf(payment.id, 'the id of the payment')}`);
+  const bill = await firstOf(
+    client,
+    'TMF678',
+    'customerBill',
+    `appliedPayment.payment.id=${textOf(payment.id, 'the id of the payment')}`,
+  );
 
+  const [realizing] = Array.isArray(line.realizingService) ? line.realizingService : [];
+  const serviceId = textOf(isJsonObject(realizing) ? realizing.id : undefined, 'the service of the line');
+  const service = objectIn(await need(client, 'TMF638', 'service', 'retrieve').run({ id: serviceId }));
+  const [worked] = Array.isArray(service.serviceOrderItem) ? service.serviceOrderItem : [];
   const bulkIds: string[] = [];
   for (let index = 0; index < (size === 'whole' ? bulkOrders : 1); index += 1) {
     bulkIds.push(await place(bulk.customerId, size === 'whole' ? itemsPerOrder : 5));
@@ -123,6 +156,8 @@ export async function makeWorld(client: Client, size: 'whole' | 'quick'): Promis
     msisdn,
     paymentId: textOf(payment.id, 'the id of the payment'),
     billId: textOf(bill.id, 'the id of the bill'),
+    serviceId,
+    serviceOrderId: textOf(isJsonObject(worked) ? worked.serviceOrderId : undefined, 'the service order of the line'),
     bulkCustomerId: bulk.customerId,
     settled: () => {
       settling ??= settle();

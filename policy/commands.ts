@@ -1,3 +1,4 @@
+import { makeStatement } from './bill/on-demand.ts';
 import { addCard } from './card/commands.ts';
 import { moveOffering } from './catalogue/commands.ts';
 import { freezeClock, thawClock } from './clock/commands.ts';
@@ -5,7 +6,11 @@ import type { AnyDefinition } from './core/command.ts';
 import { registerCustomer } from './customer/commands.ts';
 import { createAccessToken, revokeAccessToken } from './identity/access-token.ts';
 import { loadEsims, loadNumbers } from './inventory/commands.ts';
+import { registerHub, unregisterHub } from './notification/hub.ts';
+import { replayNotifications } from './notification/replay.ts';
+import { cancelOrderCommand } from './order/cancel.ts';
 import { placeOrder, topUp } from './order/commands.ts';
+import { refundPayment } from './payment/refund.ts';
 import { activationCommandsFor, resourceCommandsFor } from './resources.ts';
 import { moveTicket, noteTicket, openTicketCommand } from './ticket/commands.ts';
 import { reportUsage } from './usage/commands.ts';
@@ -15,6 +20,9 @@ const byPeople: readonly AnyDefinition[] = [
   addCard,
   placeOrder,
   topUp,
+  cancelOrderCommand,
+  refundPayment,
+  makeStatement,
   reportUsage,
   loadNumbers,
   loadEsims,
@@ -26,6 +34,9 @@ const byPeople: readonly AnyDefinition[] = [
   thawClock,
   createAccessToken,
   revokeAccessToken,
+  registerHub,
+  unregisterHub,
+  replayNotifications,
 ];
 
 /** Every command of the house: those with a flat input that people type, and those that take a body of the standard. */

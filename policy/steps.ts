@@ -1,6 +1,9 @@
+import { billOnDemandSteps } from './bill/on-demand.ts';
 import type { StepDefinition } from './core/flow.ts';
 import { networkSteps } from './network/steps.ts';
+import { cancelProductOrderStep } from './order/cancel.ts';
 import { orderSteps } from './order/steps.ts';
+import { refundSteps } from './payment/refund.ts';
 import { cancelServiceOrderStep } from './service-order/commands.ts';
 import { subscriptionSteps } from './subscription/steps.ts';
 
@@ -10,4 +13,7 @@ export const steps: readonly StepDefinition[] = [
   ...networkSteps,
   ...subscriptionSteps,
   cancelServiceOrderStep,
+  cancelProductOrderStep,
+  ...refundSteps,
+  ...billOnDemandSteps,
 ];

@@ -53,7 +53,7 @@ function walk(value: Json | undefined, segments: readonly Segment[]): Json | und
           )
         : undefined;
     case 'each':
-      return Array.isArray(value) ? value.flatMap((one) => walk(one, rest) ?? []) : undefined;
+      return Array.isArray(value) ? value.map((one) => walk(one, rest)).filter((one) => one !== undefined) : undefined;
   }
 }
 
@@ -98,7 +98,16 @@ export function fault(path: string, value: Json | undefined, wanted: Json): stri
   const expected = broken
     .map(([word, want]) => `${word === 'is' ? '' : `${word.replaceAll('_', ' ')} `}${JSON.stringify(want)}`)
     .join(' and ');
-  return `${path}: expected ${expected}, found ${value === undefined ? 'nothing' : JSON.stringify(value)}`;
+  return `${path}: expected ${expected}, found ${shown(value)}`;
+}
+
+const shownMax = 300;
+
+function shown(value: Json | undefined): string {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value);
+  const size = Array.isArray(value) ? `${value.length} elements: ` : '';
+  return `${size}${text.length > shownMax ? `${text.slice(0, shownMax)}…` : text}`;
 }
 
 /** All that is wrong in an answer, a sentence each. */

@@ -148,10 +148,18 @@ export async function play(scenario: Scenario, doors: Doors, audience: Audience,
 
   function valueNamed(path: string, names: Scope): Json {
     if (path === 'now') return outside.now().toISOString();
+    if (path === 'next31January') return next31January(outside.now());
     const value = readPath(Object.fromEntries(names), path);
     if (value === undefined) throw new Error(`nothing was saved as ${path}`);
     return value;
   }
+}
+
+/** Noon in the operator's zone (Asia/Singapore, as seeded) on the next 31 January: an anchor that most months lack. */
+function next31January(now: Date): string {
+  const noon = (year: number) => new Date(Date.UTC(year, 0, 31, 4));
+  const thisYear = noon(now.getUTCFullYear());
+  return (thisYear > now ? thisYear : noon(now.getUTCFullYear() + 1)).toISOString();
 }
 
 const waitSecondsDefault = 10;

@@ -15,7 +15,7 @@ export interface ResourceExamples {
   readonly one?: Variable;
   readonly create?: BodyExample;
   readonly patch?: BodyExample;
-  readonly delete?: { readonly status: number; readonly note: string };
+  readonly delete?: { readonly one?: Variable; readonly status?: number; readonly note?: string };
 }
 
 export interface BodyExample {
@@ -33,7 +33,6 @@ export type Variable =
       readonly about: string;
       /** Made by the create example of `api`, `resource`. */
       readonly made: { readonly api: Api; readonly resource: string };
-      readonly after?: string;
     }
   | {
       readonly about: string;
@@ -42,6 +41,8 @@ export type Variable =
       readonly needs?: readonly string[];
       /** A shell command that picks the value out of the answer, where it is not the id of the first entry. */
       readonly pick?: string;
+      /** It comes to be a moment after what it needs: the script asks until it is there. */
+      readonly isAwaited?: boolean;
     };
 
 const made = (about: string, api: Api, resource: string): Variable => ({ about, made: { api, resource } });
@@ -52,32 +53,37 @@ const listed = (about: string, api: Api, path: string, needs: readonly string[] 
 });
 
 // An order is worked on after it was answered, for about a second with the sandboxes.
-const bought = (about: string, api: Api, path: string): Variable => listed(about, api, path, ['PRODUCT_ORDER_ID']);
+const bought = (about: string, api: Api, path: string, pick?: string): Variable => ({
+  about,
+  listed: { api, path },
+  needs: ['CUSTOMER_ID', 'PRODUCT_ORDER_ID'],
+  isAwaited: true,
+  ...(pick === undefined ? {} : { pick }),
+});
+
+const line = bought('the line that was ordered', 'TMF637', '/product?relatedParty.id=$CUSTOMER_ID&fields=id');
+const bill = bought('the bill of the order', 'TMF678', '/customerBill?relatedParty.id=$CUSTOMER_ID&fields=id');
 
 export const variables: Readonly<Record<string, Variable>> = {
   CUSTOMER_ID: made('a customer', 'TMF629', 'customer'),
   PAYMENT_METHOD_ID: made('a card on file of the customer', 'TMF670', 'paymentMethod'),
   PLAN_ID: listed('a plan that is on sale', 'TMF620', '/productOffering?code=PLAN_S&fields=id'),
   PRODUCT_ORDER_ID: made('an order of the customer for a line', 'TMF622', 'productOrder'),
-  LINE_ID: bought('the line, once the order has come that far', 'TMF637', '/product?relatedParty.id=$CUSTOMER_ID&fields=id'),
-  PAID_ID: bought(
-    'the payment of the order',
-    'TMF676',
-    '/payment?payer.id=$CUSTOMER_ID&status=captured&fields=id',
-  ),
-  BILL_ID: bought('the bill of the order', 'TMF678', '/customerBill?relatedParty.id=$CUSTOMER_ID&fields=id'),
+  LINE_ID: line,
+  BILL_ID: bill,
+  PAID_ID: bought('the payment of the order', 'TMF676', '/payment?payer.id=$CUSTOMER_ID&status=captured&fields=id'),
   ACCOUNT_ID: {
     about: 'the billing account of the customer',
     listed: { api: 'TMF629', path: '/customer?id=$CUSTOMER_ID&fields=account' },
     needs: ['CUSTOMER_ID'],
     pick: 'grep -o \'"acc_[^"]*\' | cut -c2-',
   },
-  MSISDN: {
-    about: 'the number of the line, once it is active',
-    listed: { api: 'TMF638', path: '/service?relatedParty.id=$CUSTOMER_ID&state=active&category=CFS' },
-    needs: ['PRODUCT_ORDER_ID'],
-    pick: 'grep -o \'"value":"[0-9]*"\' | head -n 1 | cut -d\'"\' -f4',
-  },
+  MSISDN: bought(
+    'the number of the line, once it is active',
+    'TMF638',
+    '/service?relatedParty.id=$CUSTOMER_ID&state=active&category=CFS',
+    'grep -o \'"value":"[0-9]*"\' | head -n 1 | cut -d\'"\' -f4',
+  ),
   CATALOG_ID: made('a catalogue', 'TMF620', 'catalog'),
   CATEGORY_ID: made('a category', 'TMF620', 'category'),
   PRODUCT_OFFERING_ID: made('an offering', 'TMF620', 'productOffering'),
@@ -94,9 +100,16 @@ export const variables: Readonly<Record<string, Variable>> = {
   CANCEL_SERVICE_ORDER_ID: made('a cancellation', 'TMF641', 'cancelServiceOrder'),
   PAYMENT_ID: made('a payment', 'TMF676', 'payment'),
   REFUND_ID: made('a refund', 'TMF676', 'refund'),
-  BILL_ON_DEMAND_ID: made('a request for a bill', 'TMF678', 'customerBillOnDemand'),
+  CUSTOMER_BILL_ON_DEMAND_ID: made('a request for a bill', 'TMF678', 'customerBillOnDemand'),
   PARTY_INTERACTION_ID: made('an interaction', 'TMF683', 'partyInteraction'),
 };
+
+/** A job is deleted once it has ended. */
+function ended(resource: 'importJob' | 'exportJob'): Variable {
+  const name = resource === 'importJob' ? 'IMPORT_JOB_ID' : 'EXPORT_JOB_ID';
+  const path = `/${resource}?id=$${name}&status=Succeeded,Failed&fields=id`;
+  return { about: 'the job, once it has ended', listed: { api: 'TMF620', path }, needs: [name], isAwaited: true };
+}
 
 const customer = { id: '$CUSTOMER_ID', role: 'customer', '@referredType': 'Customer' };
 const money = (value: number): JsonObject => ({ unit: 'SGD', value });
@@ -150,16 +163,26 @@ export const examples: Readonly<Record<string, ResourceExamples>> = {
   'TMF620.importJob': {
     list: 'status=Succeeded&sort=-creationDate',
     create: {
-      body: { url: 'https://files.example.com/category', contentType: 'application/json' },
-      note: 'The file is fetched after the answer; `status` and `errorLog` of the job say what became of it.',
+      body: {
+        url: '/tmf-api/productCatalogManagement/v4/category',
+        path: 'categories.json',
+        contentType: 'application/json',
+      },
+      note: '`path` names a file in the folder for jobs of the installation, `.airtime/jobs`. It is read after the answer; `status` and `errorLog` of the job say what became of it.',
     },
+    delete: { one: ended('importJob') },
   },
   'TMF620.exportJob': {
     list: 'status=Succeeded&sort=-creationDate',
     create: {
-      body: { url: '/productCatalogManagement/v4/productOffering', contentType: 'text/csv', query: 'isSellable=true' },
-      note: 'The file is written after the answer; the job then holds its address.',
+      body: {
+        url: '/tmf-api/productCatalogManagement/v4/productOffering',
+        contentType: 'text/csv',
+        query: 'isSellable=true',
+      },
+      note: 'The file is written after the answer, into the folder for jobs of the installation; `path` of the job then names it.',
     },
+    delete: { one: ended('exportJob') },
   },
   'TMF621.troubleTicket': {
     list: 'status=acknowledged,inProgress&severity=critical&sort=-creationDate',
@@ -189,7 +212,9 @@ export const examples: Readonly<Record<string, ResourceExamples>> = {
   },
   'TMF622.cancelProductOrder': {
     list: 'state=done',
-    create: { body: { productOrder: { id: '$PRODUCT_ORDER_ID' }, cancellationReason: 'The customer changed her mind.' } },
+    create: {
+      body: { productOrder: { id: '$PRODUCT_ORDER_ID' }, cancellationReason: 'The customer changed her mind.' },
+    },
   },
   'TMF629.customer': {
     list: 'status=active&name.regex=^A&sort=name',
@@ -226,7 +251,7 @@ export const examples: Readonly<Record<string, ResourceExamples>> = {
   },
   'TMF637.product': {
     list: 'status=active&fields=name,status,productTerm',
-    one: variables.LINE_ID as Variable,
+    one: line,
     create: {
       body: { status: 'created', productOffering: { id: '$PLAN_ID' }, relatedParty: [customer] },
       needs: ['PAYMENT_METHOD_ID'],
@@ -240,6 +265,7 @@ export const examples: Readonly<Record<string, ResourceExamples>> = {
   },
   'TMF640.service': {
     list: 'state=active&limit=3',
+    one: made('a service', 'TMF640', 'service'),
     create: { body: freeService },
     patch: { body: { state: 'designed' } },
   },
@@ -297,7 +323,7 @@ export const examples: Readonly<Record<string, ResourceExamples>> = {
   },
   'TMF678.customerBill': {
     list: 'category=receipt&sort=-billDate&limit=5&fields=billNo,billDate,taxIncludedAmount',
-    one: variables.BILL_ID as Variable,
+    one: bill,
     patch: { body: { state: 'onHold' } },
   },
   'TMF678.appliedCustomerBillingRate': {
@@ -312,9 +338,9 @@ export const examples: Readonly<Record<string, ResourceExamples>> = {
         direction: 'inbound',
         reason: 'question',
         status: 'opened',
-        channel: [{ id: 'phone', name: 'Phone' }],
+        channel: [{ id: 'phone', href: 'https://crm.example.com/channel/phone', name: 'Phone' }],
         interactionDate: { startDateTime: '2027-01-15T09:30:00Z' },
-        relatedParty: [customer],
+        relatedParty: [{ ...customer, href: '$AIRTIME_URL/tmf-api/customerManagement/v4/customer/$CUSTOMER_ID' }],
       },
     },
     patch: { body: { status: 'completed' } },

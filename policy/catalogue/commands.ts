@@ -140,7 +140,7 @@ export const moveOffering = command<z.infer<typeof moveInput>, OfferingFacts & {
   audience: ['operator', 'integrator'],
   effect: 'write',
   positional: ['offering', 'status'],
-  examples: ['bss product_offering move PLAN_S Retired'],
+  examples: ['bss product-offering move PLAN_S Retired'],
   rules: [legalTransition(productOfferingResource), onSaleNeedsTerms],
   async facts(tx, input) {
     const named = (await findRow(tx, 'productOffering', { code: input.offering }))?.id ?? input.offering;

@@ -6,6 +6,7 @@ import type { Network } from '../../adapters/network.ts';
 import type { Audience, Caller } from '../../kernel/caller.ts';
 import { AirtimeError, invalid, type Refusal } from '../../kernel/error.ts';
 import type { IdSource } from '../../kernel/id.ts';
+import type { Subscriptions } from '../notification/subscriptions.ts';
 import { firstBroken, type Rule } from './rule.ts';
 import { type Settings, statements, type Tx } from './transaction.ts';
 
@@ -83,6 +84,7 @@ export interface Outside {
   readonly gateway: CardGateway;
   readonly network: Network;
   readonly mail: Mail;
+  readonly subscriptions: Subscriptions;
 }
 
 export interface ExecuteOptions {

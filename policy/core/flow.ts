@@ -9,7 +9,7 @@ export interface ScheduledStep {
   /** The id of what the work is about. */
   subject: string;
   step: string;
-  /** Names the work once: scheduling the same key again does nothing. */
+  /** Names the work once: scheduling the same key again does nothing, unless it was cancelled meanwhile. */
   key: string;
   dueAt?: Date;
   input?: JsonObject;
@@ -21,13 +21,17 @@ export async function schedule(tx: Tx, work: ScheduledStep): Promise<void> {
   await tx.sql`INSERT INTO "flow_step" ("id", "key", "flow", "subject", "step", "state", "due_at", "not_before", "caller", "input", "created_at")
     VALUES (${tx.newId('stp')}, ${work.key}, ${work.flow}, ${work.subject}, ${work.step}, 'waiting', ${work.dueAt ?? tx.now}, clock_timestamp(),
       ${JSON.stringify(work.caller ?? tx.caller)}::jsonb, ${JSON.stringify(work.input ?? {})}::jsonb, clock_timestamp())
-    ON CONFLICT ("key") DO NOTHING`;
+    ON CONFLICT ("key") DO UPDATE SET "state" = 'waiting', "due_at" = excluded."due_at", "finished_at" = NULL, "caller" = excluded."caller",
+      "input" = excluded."input" WHERE "flow_step"."state" = 'cancelled'`;
 }
 
-/** Work that is no longer wanted: a renewal of a line that ended. */
+/**
+ * Work that is no longer wanted: a renewal of a line that ended. Work that has begun is left to see for itself: the
+ * outside may have been asked already, and what it did must be written down.
+ */
 export async function cancelSteps(tx: Tx, flow: string, subject: string, step?: string): Promise<void> {
   await tx.sql`UPDATE "flow_step" SET "state" = 'cancelled', "finished_at" = clock_timestamp()
-    WHERE "flow" = ${flow} AND "subject" = ${subject} AND "state" = 'waiting' AND (${step ?? null}::text IS NULL OR "step" = ${step ?? null})`;
+    WHERE "flow" = ${flow} AND "subject" = ${subject} AND "state" = 'waiting' AND "attempts" = 0 AND (${step ?? null}::text IS NULL OR "step" = ${step ?? null})`;
 }
 
 export interface ClaimedStep {

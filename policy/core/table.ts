@@ -11,8 +11,11 @@ export interface Tables {
   billingAccount: models.BillingAccountModel;
   bucket: models.BucketModel;
   businessClock: models.BusinessClockModel;
+  delivery: models.DeliveryModel;
+  deliveryQueue: models.DeliveryQueueModel;
   emailDirectory: models.EmailDirectoryModel;
   esimProfile: models.EsimProfileModel;
+  eventReplay: models.EventReplayModel;
   flowStep: models.FlowStepModel;
   hub: models.HubModel;
   lineState: models.LineStateModel;

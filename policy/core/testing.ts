@@ -66,6 +66,7 @@ export async function testPolicy(): Promise<TestPolicy> {
       },
       network: { kind: 'sandbox', apply: nothingOutside, find: nothingOutside, line: nothingOutside },
       mail: { kind: 'mailbox', send: nothingOutside },
+      subscriptions: { callbackRefusal: async () => undefined, checkQuery: () => undefined },
     },
   };
   return {

@@ -64,7 +64,8 @@ async function readItem(tx: Tx, item: JsonObject, customerId: string | undefined
   };
 }
 
-async function orderFacts(tx: Tx, document: JsonObject): Promise<OrderFacts> {
+/** What an order's rules judge, with its customer and lines locked. */
+export async function orderFacts(tx: Tx, document: JsonObject): Promise<OrderFacts> {
   const customerId = customerIdOf(document);
   // The customer's row is the lock that keeps an order apart from the removal of a card.
   const customer = customerId === undefined ? undefined : await findRow(tx, 'customer', { id: customerId }, true);
@@ -111,7 +112,7 @@ function withStates(tx: Tx, document: JsonObject, state: string): JsonObject {
 }
 
 /** Acknowledges an order: its items are written down with a copy of price and allowances, and their work begins. */
-async function acknowledge(tx: Tx, facts: OrderFacts): Promise<Stored> {
+export async function acknowledge(tx: Tx, facts: OrderFacts): Promise<Stored> {
   const document = withStates(tx, facts.document, 'acknowledged');
   const terms = facts.items.flatMap((item) => item.terms ?? []);
   const total = terms.reduce((sum, one) => sum + one.amountMinor, 0);

@@ -63,6 +63,8 @@ function orderStateOf(current: string, items: readonly string[]): string {
     if (all('completed')) return to('complete');
     if (all('failed')) return to('fail');
     if (all('cancelled')) return to('cancel');
+    // Nothing was delivered and the customer called it off: what failed before that does not make it partly done.
+    if (items.includes('cancelled') && !items.includes('completed')) return to('cancel');
     return to('part');
   }
   if (items.some((one) => one === 'held')) return current === 'held' ? current : to('hold');

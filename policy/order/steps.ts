@@ -18,6 +18,7 @@ import {
   askAuthorisation,
   askCapture,
   askRefund,
+  askRelease,
   askVoid,
   attemptPayment,
   lockPayment,
@@ -33,7 +34,9 @@ import {
 import {
   changeLine,
   createLine,
+  equipLine,
   grantBuckets,
+  kindsOf,
   lockLine,
   openPeriod,
   orderNetwork,
@@ -44,6 +47,7 @@ import {
   vasExpiry,
 } from '../subscription/line.ts';
 import { createLineServices, endServiceOrder, lineServiceResource } from '../subscription/provision.ts';
+import { afterCancel, endCancellation } from './cancel.ts';
 import { refusalNote } from './commands.ts';
 import { finalItemStates, type Item, lockItem, moveItem } from './progress.ts';
 
@@ -70,6 +74,8 @@ function follow(
 async function fail(tx: Tx, item: Item, code: string, sentence: string): Promise<void> {
   if (finalItemStates.includes(item.state)) return;
   await moveItem(tx, item, 'fail', {}, { note: refusalNote(tx, code, sentence) });
+  // A line that was asked for as a product is there before it has anything to take down.
+  if (isNewLine(item) && item.subscriptionId) await terminateLine(tx, item.subscriptionId);
   await logInteraction(tx, {
     customerId: item.customerId,
     channel: 'system',
@@ -78,6 +84,9 @@ async function fail(tx: Tx, item: Item, code: string, sentence: string): Promise
     description: `Order ${item.productOrderId} failed: ${sentence}`,
   });
 }
+
+/** A plan whose line has no service yet: nothing of it is reserved. */
+const isNewLine = (item: Item) => termsOf(item).kind === 'plan' && item.serviceId === null;
 
 /** What is asked of the card: how often an authorisation had to be made again. */
 function roundOf(context: StepContext): number {
@@ -97,8 +106,9 @@ const authorise: StepDefinition = {
   step: 'authorise',
   summary: 'Authorise the card',
   async run(context) {
-    const { payment, token } = await context.during('payment.attempt', async (tx) => {
+    const begun = await context.during('payment.attempt', async (tx) => {
       const item = await lockItem(tx, context.step.subject);
+      if (item.state === 'cancelled') return undefined;
       const charge = await attemptPayment(tx, {
         factKey: `order_item:${item.id}`,
         purpose: 'order_item',
@@ -115,6 +125,13 @@ const authorise: StepDefinition = {
       }
       return { payment: charge, token: await tokenOf(tx, charge) };
     });
+    if (!begun) {
+      await context.finish('product_order.cancel', async (tx) =>
+        afterCancel(tx, await lockItem(tx, context.step.subject)),
+      );
+      return;
+    }
+    const { payment, token } = begun;
     if (payment.state === 'denied') {
       await reject(
         context,
@@ -134,6 +151,10 @@ async function authoriseRound(context: StepContext, payment: PaymentRow, token: 
   await context.finish('payment.record_authorisation', async (tx) => {
     const item = await lockItem(tx, context.step.subject);
     await recordAuthorisation(tx, payment.id, answer);
+    if (item.state === 'cancelled') {
+      await afterCancel(tx, item);
+      return;
+    }
     if (answer.outcome === 'declined') {
       if (item.subscriptionId && termsOf(item).kind === 'plan')
         await undo(tx, item, 'payment.declined', answer.message);
@@ -141,8 +162,8 @@ async function authoriseRound(context: StepContext, payment: PaymentRow, token: 
       return;
     }
     const running = item.state === 'held' ? await moveItem(tx, item, 'start') : item;
-    const isNewLine = termsOf(item).kind === 'plan' && item.subscriptionId === null;
-    await follow(tx, running, isNewLine ? 'provision' : 'capture', isNewLine ? {} : { round });
+    if (isNewLine(item)) await follow(tx, running, 'provision');
+    else await follow(tx, running, 'capture', { round });
   });
 }
 
@@ -166,7 +187,7 @@ async function waitForCustomer(
     const [wait] = await tx.sql<{
       late: boolean;
     }>`SELECT ${tx.now}::timestamptz > ${context.step.dueAt}::timestamptz + make_interval(mins => ${tx.settings.actionTimeoutMinutes}) AS late`;
-    return wait?.late === true;
+    return wait?.late === true || item.state === 'cancelled';
   });
   if (!expired) throw new TryLater('waiting for the customer to confirm the payment');
   const { gatewayReference } = asked;
@@ -187,6 +208,10 @@ const provision: StepDefinition = {
   async run(context) {
     await context.finish('service_order.provision', async (tx) => {
       const item = await lockItem(tx, context.step.subject);
+      if (item.state === 'cancelled') {
+        await afterCancel(tx, item);
+        return;
+      }
       const number = await reserveNumber(tx, item.id, item.msisdn ?? undefined);
       const esim = number ? await reserveEsim(tx, item.id) : undefined;
       if (!number || !esim) {
@@ -197,7 +222,11 @@ const provision: StepDefinition = {
         return;
       }
       const customer = await getRow(tx, 'customer', { id: item.customerId });
-      const ids = { subscriptionId: tx.newId('sub'), serviceId: tx.newId('svc'), serviceOrderId: tx.newId('so') };
+      const ids = {
+        subscriptionId: item.subscriptionId ?? tx.newId('sub'),
+        serviceId: tx.newId('svc'),
+        serviceOrderId: tx.newId('so'),
+      };
       await createLineServices(tx, {
         ...ids,
         productOrderId: item.productOrderId,
@@ -207,17 +236,18 @@ const provision: StepDefinition = {
         esim,
         planName: termsOf(item).name,
       });
-      await createLine(tx, {
-        id: ids.subscriptionId,
-        customerId: item.customerId,
-        customerName: customer.name,
-        terms: termsOf(item),
-        serviceId: ids.serviceId,
-        msisdn: number.msisdn,
-        esimId: esim.id,
-        productOrderId: item.productOrderId,
-        itemId: item.itemId,
-      });
+      const equipment = { serviceId: ids.serviceId, msisdn: number.msisdn, esimId: esim.id };
+      if (item.subscriptionId) await equipLine(tx, item.subscriptionId, equipment);
+      else
+        await createLine(tx, {
+          id: ids.subscriptionId,
+          customerId: item.customerId,
+          customerName: customer.name,
+          terms: termsOf(item),
+          equipment,
+          productOrderId: item.productOrderId,
+          itemId: item.itemId,
+        });
       await updateRows(tx, 'orderItem', { id: item.id }, { ...ids, msisdn: number.msisdn, esimId: esim.id });
       await orderNetwork(tx, ids.subscriptionId, answered(item, 'capture', 'provision_refused'));
     });
@@ -239,8 +269,15 @@ const capture: StepDefinition = {
   async run(context) {
     const payment = await context.during('payment.read', async (tx) => {
       const item = await lockItem(tx, context.step.subject);
-      return lockPayment(tx, item.paymentId ?? '');
+      // Once this step was begun an order is not cancelled any more: see cancel.ts.
+      return item.state === 'cancelled' ? undefined : lockPayment(tx, item.paymentId ?? '');
     });
+    if (!payment) {
+      await context.finish('product_order.cancel', async (tx) =>
+        afterCancel(tx, await lockItem(tx, context.step.subject)),
+      );
+      return;
+    }
     const round = roundOf(context);
     const answer = await askCapture(context.outside.gateway, payment, round, context.step.attempts > 1);
     if (answer.outcome === 'expired') {
@@ -293,7 +330,7 @@ async function grantTopUp(tx: Tx, item: Item, paymentId: string): Promise<void> 
       startsAt: tx.now,
       paymentId,
     });
-    await resume(tx, line.id, ['unpaid', 'exhausted'], ['voice', 'sms', 'roaming_data']);
+    await resume(tx, line.id, ['unpaid', 'exhausted'], kindsOf(termsOf(line)));
   } else {
     await grantBuckets(tx, line, terms, {
       source: 'vas',
@@ -301,7 +338,7 @@ async function grantTopUp(tx: Tx, item: Item, paymentId: string): Promise<void> 
       periodNumber: line.periodNumber,
       expiresAt: vasExpiry(tx, terms),
     });
-    const kinds = terms.allowances.map((allowance) => allowance.kind);
+    const kinds = kindsOf(terms);
     // A top-up restores only what it tops up.
     await resume(tx, line.id, kinds.includes('data') ? ['exhausted'] : [], kinds);
   }
@@ -329,7 +366,7 @@ const complete: StepDefinition = {
         throw new Error(`line ${line.id} lacks number, eSIM or payment`);
       await assignNumber(tx, line.msisdn, line.id);
       await handOutEsim(tx, line.esimId, line.id);
-      await changeLine(tx, line, { state: 'active', blockReasons: [], stoppedKinds: [] });
+      await changeLine(tx, line, { state: 'active', blockReasons: [] });
       await openPeriod(tx, line.id, {
         number: 1,
         anchorAt: tx.now,
@@ -391,6 +428,7 @@ const release: StepDefinition = {
       const item = await lockItem(tx, context.step.subject);
       if (item.msisdn) await releaseNumber(tx, item.msisdn);
       if (item.esimId) await takeBackEsim(tx, item.esimId);
+      await endCancellation(tx, item.productOrderId);
     });
   },
 };
@@ -403,6 +441,10 @@ const provisionRefused: StepDefinition = {
   async run(context) {
     await context.finish('service_order.fail', async (tx) => {
       const item = await lockItem(tx, context.step.subject);
+      if (item.state === 'cancelled') {
+        await afterCancel(tx, item);
+        return;
+      }
       const reason = text(context.step.input.reason) ?? 'The network could not provision the line.';
       await undo(tx, item, 'order.provisioning_failed', reason);
       await follow(tx, item, 'void', { reason: 'provisioning failed' });
@@ -419,9 +461,11 @@ const voidAuthorisation: StepDefinition = {
       const item = await getRow(tx, 'orderItem', { id: context.step.subject });
       return findRow(tx, 'payment', { id: item.paymentId ?? '' });
     });
-    if (payment) await askVoid(context.outside.gateway, payment);
+    if (payment) await askRelease(context.outside.gateway, payment);
     await context.finish('payment.record_void', async (tx) => {
+      const item = await lockItem(tx, context.step.subject);
       if (payment) await recordVoid(tx, payment.id, text(context.step.input.reason) ?? 'voided');
+      await endCancellation(tx, item.productOrderId);
     });
   },
 };

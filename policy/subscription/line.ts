@@ -1,12 +1,12 @@
 import { daysAfter, hoursAfter, monthsAfter } from '../../kernel/calendar.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { splitTax, toWireMoney } from '../../kernel/money.ts';
-import type { OfferingTerms } from '../catalogue/offering-terms.ts';
+import { type AllowanceKind, allowanceKinds, type OfferingTerms } from '../catalogue/offering-terms.ts';
 import { appendEvent } from '../core/event.ts';
 import { cancelSteps, schedule } from '../core/flow.ts';
 import { machine } from '../core/machine.ts';
-import { customerIdOf, refs } from '../core/party.ts';
-import { createResource, documentOf, type ResourceDefinition, saveResource } from '../core/resource.ts';
+import { customerIdOf, objects, refs } from '../core/party.ts';
+import { createResource, documentOf, type ResourceDefinition, type Stored, saveResource } from '../core/resource.ts';
 import { findRow, getRow, insertRow, type Tables } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 
@@ -41,6 +41,31 @@ export function termsOf(row: { terms: unknown }): OfferingTerms {
   return row.terms as OfferingTerms;
 }
 
+/** What a line has once it is reserved: its service, its number and its eSIM profile. */
+export interface Equipment {
+  serviceId: string;
+  msisdn: string;
+  esimId: string;
+}
+
+function equipmentOf(equipment: Equipment): JsonObject {
+  return {
+    productSerialNumber: equipment.msisdn,
+    realizingService: [refs.service(equipment.serviceId)],
+    realizingResource: [refs.esim(equipment.esimId)],
+  };
+}
+
+const withNumber = (characteristics: readonly JsonObject[], msisdn: string): JsonObject[] => [
+  ...characteristics.filter((one) => one.name !== 'msisdn'),
+  { name: 'msisdn', valueType: 'string', value: msisdn },
+];
+
+/**
+ * Writes a line, pending until it is paid for and enabled. Without equipment it is one that a client asked for as a
+ * product: it gets a number and a profile when they are reserved.
+ * @param of.given what the client said of the product and the house does not decide.
+ */
 export async function createLine(
   tx: Tx,
   of: {
@@ -48,29 +73,29 @@ export async function createLine(
     customerId: string;
     customerName: string | null;
     terms: OfferingTerms;
-    serviceId: string;
-    msisdn: string;
-    esimId: string;
+    equipment?: Equipment;
+    given?: JsonObject;
     productOrderId: string;
     itemId: string;
   },
-): Promise<void> {
-  const { terms } = of;
+): Promise<Stored> {
+  const { terms, equipment, given = {} } = of;
   const tax = splitTax(terms, terms.taxRate);
-  await createResource(
+  const characteristics = objects(given.productCharacteristic);
+  const stored = await createResource(
     tx,
     productResource,
     {
       '@type': 'Product',
       name: terms.name,
-      description: `${terms.name} on ${of.msisdn}`,
-      isBundle: false,
+      description: equipment ? `${terms.name} on ${equipment.msisdn}` : terms.name,
       isCustomerVisible: true,
+      ...given,
+      isBundle: false,
       orderDate: tx.now.toISOString(),
       status: 'pendingActive',
-      productSerialNumber: of.msisdn,
       productOffering: refs.offering(terms.offeringId, terms.name),
-      productCharacteristic: [{ name: 'msisdn', valueType: 'string', value: of.msisdn }],
+      productCharacteristic: equipment ? withNumber(characteristics, equipment.msisdn) : characteristics,
       productOrderItem: [
         {
           orderItemAction: 'add',
@@ -91,26 +116,43 @@ export async function createLine(
           },
         },
       ],
-      realizingService: [refs.service(of.serviceId)],
-      realizingResource: [refs.esim(of.esimId)],
+      ...(equipment ? equipmentOf(equipment) : {}),
       relatedParty: [refs.customer(of.customerId, of.customerName ?? undefined)],
     },
     {
       state: 'pending',
       offeringId: terms.offeringId,
       planCode: terms.code ?? terms.offeringId,
-      serviceId: of.serviceId,
-      msisdn: of.msisdn,
-      esimId: of.esimId,
+      ...equipment,
       priceMinor: terms.amountMinor,
       taxRate: terms.taxRate,
       currency: terms.currency,
       terms,
+      // What the plan does not hold is stopped from the start: the network must not give it away.
+      stoppedKinds: allowanceKinds.filter((kind) => !kindsOf(terms).includes(kind)),
       stateSince: tx.now,
     },
     of.id,
   );
   await insertRow(tx, 'lineState', { subscriptionId: of.id, fromAt: tx.now, state: 'pending' });
+  return stored;
+}
+
+/** Gives a line that was written without them its service, number and eSIM profile. */
+export async function equipLine(tx: Tx, lineId: string, equipment: Equipment): Promise<void> {
+  const line = await lockLine(tx, lineId);
+  const before = documentOf(line);
+  await saveResource(
+    tx,
+    productResource,
+    { ...line, document: before },
+    {
+      ...before,
+      ...equipmentOf(equipment),
+      productCharacteristic: withNumber(objects(before.productCharacteristic), equipment.msisdn),
+    },
+    { ...equipment, state: line.state },
+  );
 }
 
 /** Moves a line's state, reasons and stopped services in one write, with its history and event. */
@@ -122,6 +164,11 @@ export async function changeLine(
   await tx.sql`SELECT change_line(${line.id}, ${to.state}, ${to.blockReasons ?? line.blockReasons}::text[], ${to.stoppedKinds ?? line.stoppedKinds}::text[],
     ${to.since ?? tx.now}, ${JSON.stringify(tx.cause ?? {})}::jsonb)`;
   return getRow(tx, 'subscription', { id: line.id });
+}
+
+/** What an offering gives quota of. */
+export function kindsOf(terms: OfferingTerms): AllowanceKind[] {
+  return terms.allowances.map((allowance) => allowance.kind);
 }
 
 /** Which step of a flow waits for the network: run on its confirmation, or on its refusal for good. */
@@ -297,6 +344,9 @@ export async function openPeriod(
     periodNumber: period.number,
     expiresAt: endsAt,
   });
+  // Paid for: what an earlier boundary or an unpaid time had set in motion no longer counts.
+  await cancelSteps(tx, 'renewal', lineId);
+  await cancelSteps(tx, 'unpaid', lineId);
   await scheduleRenewal(tx, lineId, endsAt);
   return opened;
 }

@@ -1,5 +1,5 @@
 import { daysAfter, monthsAfter } from '../../kernel/calendar.ts';
-import { cancelSteps, type StepDefinition, schedule, TryLater } from '../core/flow.ts';
+import { type StepDefinition, schedule, TryLater } from '../core/flow.ts';
 import { text } from '../core/party.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
@@ -18,6 +18,7 @@ import {
 import {
   changeLine,
   expireBuckets,
+  kindsOf,
   type Line,
   lockLine,
   openPeriod,
@@ -135,8 +136,7 @@ async function renewed(tx: Tx, lineId: string, boundary: Date, paymentId: string
     paymentId,
   });
   await expireBuckets(tx, line, boundary);
-  await cancelSteps(tx, 'unpaid', lineId);
-  await resume(tx, lineId, ['exhausted', 'unpaid'], ['voice', 'sms', 'roaming_data']);
+  await resume(tx, lineId, ['exhausted', 'unpaid'], kindsOf(termsOf(line)));
   await logInteraction(tx, {
     customerId: line.customerId,
     channel: 'system',

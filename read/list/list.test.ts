@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect } from '../../app/database/connect.ts';
 import { type TestDatabase, testDatabase } from '../../app/database/testing.ts';
 import { listResources, type ResourceBinding, retrieveResource } from './list.ts';
 import { parseQuery } from './query.ts';
@@ -230,6 +231,11 @@ describe('JSONPath', () => {
     expect(await ids(filter(jsonPath))).toBe(found);
   });
 
+  it('finds the link that a client saw by the form that the program gives it', async () => {
+    const result = await list(`href=${site}/ticket/t2`, { href: (id) => `airtime:/ticket/${id}` });
+    expect(result.items).toMatchObject([{ id: 't2', href: 'airtime:/ticket/t2' }]);
+  });
+
   it('orders no links', async () => {
     await expect(list('href.gt=a')).rejects.toThrow(UnsupportedQuery);
   });
@@ -289,6 +295,23 @@ describe('limits of time', () => {
     }
     expect(await list('')).toMatchObject({ totalCount: 4 });
   });
+});
+
+it('reads the tables of the migrations as the server does', async () => {
+  const server = await connect({ url: test.serverUrl, max: 1, statementTimeoutMs: 1000, log: () => undefined });
+  try {
+    const customer: ResourceBinding = {
+      table: 'customer',
+      columns: { status: { column: 'state', type: 'text' } },
+      href,
+    };
+    const query = parseQuery('status=active&name.regex=a&sort=-name');
+    expect(await listResources(server.pool, customer, query)).toMatchObject({ items: [], totalCount: 0 });
+    expect(await listResources(server.pool, customer, parseQuery(''))).toMatchObject({ items: [], totalCount: 0 });
+    expect(await retrieveResource(server.pool, customer, 'cus_1', query)).toBeUndefined();
+  } finally {
+    await server.close();
+  }
 });
 
 describe('many rows', () => {

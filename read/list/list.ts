@@ -21,11 +21,6 @@ export interface ResourceBinding {
    * How a link that a client sends is kept in documents, or undefined for any other text. Without it links are kept as sent.
    */
   storedLink?: (text: string) => string | undefined;
-  /**
-   * False where the table has no GIN index on its documents, as it may be where records are many and written fast. Filters
-   * on anything but columns then read every row.
-   */
-  documentIndexed?: boolean;
   /** A further predicate on the table's columns, whose placeholders begin at $1: ownership, for example. */
   scope?: { text: string; values: readonly unknown[] };
 }
@@ -110,7 +105,9 @@ export async function retrieveResource(
   const values = [...(binding.scope?.values ?? []), id];
   const scope = binding.scope === undefined ? '' : ` AND (${binding.scope.text})`;
   const text = `SELECT document, version FROM ${quoteName(binding.table)} WHERE id = $${values.length}::text${scope}`;
-  const { rows } = await database.query<{ document: JsonObject; version: string | number }>(prepared(text, values));
+  const { rows } = await database.query<{ document: JsonObject; version: string | number }>(
+    prepared(text, values, Number.POSITIVE_INFINITY),
+  );
   const [row] = rows;
   if (row === undefined) return undefined;
   return { body: toBody(row.document, binding.href, query.fields), version: Number(row.version) };
@@ -160,8 +157,7 @@ function rankedStatement(binding: ResourceBinding, query: QueryParameters): Stat
     `SELECT id FROM matched ORDER BY ${ordering.orderBy.join(', ')} LIMIT ${bind(query.limit)} OFFSET ${bind(query.offset)}`,
   );
   const keys = ['id', ...ordering.keys].join(', ');
-  const { documentIndexed = true } = binding;
-  const indexed = predicates.some((predicate) => predicate.indexed && (documentIndexed || !predicate.readsDocument));
+  const indexed = predicates.some((predicate) => predicate.indexed);
   const text = `WITH matched AS MATERIALIZED (
   SELECT ${keys} FROM ${table} ${ordering.joins.join(' ')}${where(predicates)}${indexed ? ` LIMIT ${rankedMax + 1}` : ''}
 ), counted AS (SELECT count(*) AS total FROM matched)
@@ -264,13 +260,13 @@ function translateError(error: unknown): unknown {
 }
 
 const statementNames = new Map<string, string>();
-/** Each prepared statement costs memory on every connection; texts beyond this many are planned each time. */
-const statementNamesMax = 200;
+/** Clients choose the texts of lists, and each prepared one costs memory on every connection. Later ones go unprepared. */
+const statementNamesMax = 100;
 
-function prepared(text: string, values: unknown[]): QueryConfig {
+function prepared(text: string, values: unknown[], namesMax = statementNamesMax): QueryConfig {
   const known = statementNames.get(text);
   if (known !== undefined) return { name: known, text, values };
-  if (statementNames.size >= statementNamesMax) return { text, values };
+  if (statementNames.size >= namesMax) return { text, values };
   const name = `list${statementNames.size}`;
   statementNames.set(text, name);
   return { name, text, values };

@@ -4,6 +4,7 @@ import { listCustomers, showCustomer } from './customer.ts';
 import { listEvents, traceEvents } from './event.ts';
 import { listSteps } from './flow.ts';
 import { showHealth } from './health.ts';
+import { listHubs, listParked } from './notification.ts';
 import { listOrders, showOrder } from './order.ts';
 import type { AnyQuery } from './query.ts';
 import { listEsims, listNumbers } from './stock.ts';
@@ -26,6 +27,8 @@ export const queries: readonly AnyQuery[] = [
   listEvents,
   traceEvents,
   listSteps,
+  listHubs,
+  listParked,
   showClock,
   showHealth,
 ];

@@ -247,7 +247,7 @@ export function event(resourceType: string, resourceId: string, row: Row = {}): 
   return [
     'event',
     {
-      id: id('evt', String(events)),
+      id: id('evt', `e${events}x`),
       type: 'SomethingStateChangeEvent',
       resource_type: resourceType,
       resource_id: resourceId,

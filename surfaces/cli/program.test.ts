@@ -285,6 +285,12 @@ test('a noun that can be shown by itself is', async () => {
   expect((await bss(['clock'])).calls.map((call) => call.tool)).toEqual(['clock.show']);
 });
 
+test('a tool may be typed as it is written in events', async () => {
+  expect((await bss(['subscription', 'top_up', 'sub_1', 'VAS', '--yes'])).calls.map((call) => call.tool)).toEqual([
+    'subscription.top_up',
+  ]);
+});
+
 test('--watch shows again when something changed, until it is stopped or refused', async () => {
   const watched = await bss(['customer', 'list', '--watch', '0.5'], {
     replies: [done([1]), done([1]), done([2])],

@@ -88,9 +88,9 @@ function makeProgram(
     for (const verb of own) {
       // A noun that can be shown without saying which is shown when nothing else is said: `bss clock`.
       const isDefault = verb.verb === 'show' && verb.positional.length === 0;
-      under.addCommand(leaf(verb, verb.verb, verbs, terminal, done), { isDefault });
+      under.addCommand(alsoWritten(leaf(verb, verb.verb, verbs, terminal, done)), { isDefault });
     }
-    program.addCommand(under);
+    program.addCommand(alsoWritten(under));
   }
   program.commandsGroup('Short:');
   for (const [name, tool] of Object.entries(short)) {
@@ -115,6 +115,19 @@ function makeProgram(
   return program;
 }
 
+/** Its names from the program down, without other spellings. */
+function usageLine(command: Command): string {
+  const names: string[] = [];
+  for (let one: Command | null = command; one; one = one.parent) names.unshift(one.name());
+  return [...names, command.usage()].join(' ');
+}
+
+/** Tools are written `subscription.top_up` in events and rules, so people type that too. */
+function alsoWritten(command: Command): Command {
+  const written = command.name().replaceAll('-', '_');
+  return written === command.name() ? command : command.alias(written);
+}
+
 // Every command writes to the same terminal and never ends the process by itself.
 function dressed(command: Command, terminal: Terminal): Command {
   return command
@@ -127,7 +140,7 @@ function dressed(command: Command, terminal: Terminal): Command {
       getOutHasColors: () => wantsColor(terminal, true),
       getErrHasColors: () => false,
     })
-    .configureHelp({ showGlobalOptions: true, subcommandTerm: (command) => command.name() })
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: (command) => command.name(), commandUsage: usageLine })
     .helpOption('-h, --help', 'show this help');
 }
 

@@ -80,6 +80,7 @@ export function testWire(pool: pg.Pool = nowhere()): Wire {
         },
         network: { kind: 'sandbox', apply: outside, find: outside, line: outside },
         mail: { kind: 'mailbox', send: outside },
+        subscriptions: { callbackRefusal: async () => undefined, checkQuery: () => undefined },
       },
     },
   };
