@@ -27,6 +27,8 @@ import { authenticator } from '../policy/identity/authenticate.ts';
 import { activationCommandsFor, resourceCommandsFor } from '../policy/resources.ts';
 import { readSettings } from '../policy/setting/settings.ts';
 import { steps } from '../policy/steps.ts';
+import { docsPages } from '../surfaces/docs/docs.ts';
+import { documentPages } from '../surfaces/http/documents.ts';
 import { createHttpServer } from '../surfaces/http/server.ts';
 import { queriesFor } from '../tools/queries.ts';
 import { makeTools, type ToolDoor } from '../tools/registry.ts';
@@ -158,6 +160,7 @@ export async function startPlatform(
       }),
     });
     const wire: Wire = { policy, pool: connected.pool, publicUrl: configuration.publicUrl, wake };
+    const authenticate = authenticator({ pool: connected.pool, clock: machineClock });
     const http = await createHttpServer({
       wire,
       handlers: createHandlers(resourceCommandsFor, activationCommandsFor),
@@ -169,7 +172,7 @@ export async function startPlatform(
           return answer;
         },
       },
-      authenticate: authenticator({ pool: connected.pool, clock: machineClock }),
+      authenticate,
       log,
       validateResponses: configuration.validateResponses,
       ready: async () => {
@@ -178,6 +181,9 @@ export async function startPlatform(
       },
       metrics: new Registry(),
     });
+    http.mount('/documents', documentPages({ pool: connected.pool, authenticate }));
+    const docs = docsPages();
+    if (docs) http.mount('/docs', docs);
     const address: AddressInfo = await http.listen(configuration.host, configuration.port);
     closing.push(() => http.close(configuration.graceMs));
     const url = `http://${configuration.host.includes(':') ? `[${configuration.host}]` : configuration.host}:${address.port}`;

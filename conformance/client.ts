@@ -38,6 +38,8 @@ export interface RawAsk {
 /** What was seen of one operation. */
 export interface Seen {
   succeeded: number;
+  /** By a rule, to somebody who may ask. */
+  refused: number;
   refusedStranger: number;
   errors: number;
 }
@@ -222,8 +224,9 @@ export function makeClient(connection: { url: string; token: string; publicUrl: 
       ...(text === undefined ? {} : { text }),
     });
     if (asked.method !== undefined) return answer;
-    const known = seen.get(keyOf(operation)) ?? { succeeded: 0, refusedStranger: 0, errors: 0 };
+    const known = seen.get(keyOf(operation)) ?? { succeeded: 0, refused: 0, refusedStranger: 0, errors: 0 };
     if (answer.status < 300) known.succeeded += 1;
+    if (answer.status === 409 || answer.status === 422) known.refused += 1;
     if (answer.status === 401 && bearer === null) known.refusedStranger += 1;
     if (answer.status >= 400) known.errors += 1;
     seen.set(keyOf(operation), known);
@@ -249,6 +252,11 @@ export function makeClient(connection: { url: string; token: string; publicUrl: 
 
   return { publicUrl, token, ask, raw, tool, seen, violations, requests: () => requests, close: () => agent.destroy() };
 }
+
+/** Whether an operation answered somebody who may ask: with success, or with the refusal of a rule. */
+export const isServed = (seen: Seen | undefined): boolean => seen !== undefined && seen.succeeded + seen.refused > 0;
+/** Whether an operation was exercised with and without credentials. */
+export const isCovered = (seen: Seen | undefined): boolean => isServed(seen) && (seen?.refusedStranger ?? 0) > 0;
 
 /** The body as an object, or a failure that shows the answer. */
 export function objectIn(answer: Answer): JsonObject {

@@ -22,10 +22,15 @@ async function textOf(request: IncomingMessage): Promise<string> {
 
 const server = createServer(async (request, response) => {
   const text = await textOf(request);
+  // An observer listens where the contract has subscribers listen, and nowhere else.
   const [, place = '', ...rest] = (request.url ?? '/').split('/');
   if (place !== 'control') {
     if (down.has(place)) {
       response.writeHead(503).end();
+      return;
+    }
+    if (place.startsWith('observer-') && rest[0] !== 'listener') {
+      response.writeHead(404).end();
       return;
     }
     heard.push({ place, path: `/${rest.join('/')}`, headers: request.headers, text });

@@ -24,7 +24,7 @@ interface Line {
 
 export const requirements = [
   { id: 'R-AUTH-NONE', scope: 'operation', says: 'without credentials the answer is 401 with a challenge' },
-  { id: 'R-AUTH-SERVED', scope: 'operation', says: 'with credentials the operation succeeds with a documented status' },
+  { id: 'R-AUTH-SERVED', scope: 'operation', says: 'with credentials the operation succeeds, or is refused by a rule' },
   { id: 'R-AUTH-SCOPE', scope: 'api', says: 'a token of another API is refused with 403' },
 
   { id: 'R-ITEM-200', scope: 'retrieve', says: 'an item is answered 200' },

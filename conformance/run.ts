@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { operations } from '../generated/operations.ts';
-import { keyOf } from './client.ts';
+import { isCovered, isServed, keyOf } from './client.ts';
 import { readLedger } from './ledger.ts';
 import { requirements } from './requirements.ts';
 import { startServerProcess } from './server-process.ts';
@@ -39,10 +39,12 @@ async function main(): Promise<number> {
         const from = Date.now();
         findings.push(...(await session.proveApi(api)));
         ms.set(api, Date.now() - from);
+        process.stderr.write(`${api} read and written in ${Math.round((Date.now() - from) / 100) / 10} s\n`);
       }
       const from = Date.now();
       findings.push(...(await Promise.all(chosen.map((api) => session.proveEvents(api)))).flat());
       const eventsMs = Date.now() - from;
+      for (const api of chosen) findings.push(...(await session.proveClosing(api)));
 
       const { client, suite } = session;
       const ledger = readLedger();
@@ -64,20 +66,16 @@ async function main(): Promise<number> {
           problems.push(`the ledger names ${row}, which is no row`);
       }
 
-      const uncovered = operations.filter((one) => {
-        const seen = client.seen.get(keyOf(one));
-        return (
-          one.served &&
-          chosen.some((api) => api === one.api) &&
-          (!seen || seen.succeeded === 0 || seen.refusedStranger === 0)
-        );
-      });
+      const uncovered = operations.filter(
+        (one) => one.served && chosen.some((api) => api === one.api) && !isCovered(client.seen.get(keyOf(one))),
+      );
       for (const one of uncovered) problems.push(`${keyOf(one)} is not exercised with and without credentials`);
       const violations = new Map(client.violations.map((one) => [`${one.operation}: ${one.what}`, one] as const));
       for (const [what, one] of violations) problems.push(`response violation ${what} (${one.request.slice(0, 120)})`);
       const log = server.log();
       for (const line of log.split('\n').filter((one) => one.includes('a promise was left alone')))
         problems.push(`unhandled rejection: ${line.slice(0, 300)}`);
+      for (const line of defectsIn(log)) problems.push(`the server failed: ${line}`);
       if (!server.isRunning()) problems.push('the server ended');
 
       if (given.verbose || results.length < 50)
@@ -97,6 +95,16 @@ async function main(): Promise<number> {
   }
 }
 
+/** What the server logged as a failure of its own, each once. */
+function defectsIn(log: string): string[] {
+  const messages = log
+    .split('\n')
+    .filter((line) => line.includes('"level":"error"') || line.includes('"level":"fatal"'));
+  return [
+    ...new Set(messages.map((line) => /"message":"((?:[^"\\]|\\.)*)"/.exec(line)?.[1] ?? line.slice(0, 300))),
+  ].slice(0, 20);
+}
+
 type SessionClient = Awaited<ReturnType<typeof openSession>>['client'];
 
 function report(
@@ -110,15 +118,12 @@ function report(
   const mission = { served: 0, contract: 0 };
   for (const api of chosen) {
     const contract = operations.filter((one) => one.api === api && one.served);
-    const served = contract.filter((one) => (client.seen.get(keyOf(one))?.succeeded ?? 0) > 0);
+    const served = contract.filter((one) => isServed(client.seen.get(keyOf(one))));
     const own = results.filter(({ row }) => row.subject.api === api);
     const applying = own.filter(({ outcome }) => outcome !== 'notApplicable');
     const proved = applying.filter(({ outcome }) => outcome === 'proved');
     const violations = client.violations.filter((one) => one.operation.startsWith(api)).length;
-    const missing = contract.filter((one) => {
-      const seen = client.seen.get(keyOf(one));
-      return !seen || seen.succeeded === 0 || seen.refusedStranger === 0;
-    });
+    const missing = contract.filter((one) => !isCovered(client.seen.get(keyOf(one))));
     print([
       api,
       `${served.length}/${contract.length}`,

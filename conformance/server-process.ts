@@ -60,9 +60,13 @@ export async function startServerProcess(environment: Record<string, string> = {
     },
     stdio: ['ignore', output, output],
   });
+  // Whoever is told to end takes the server along.
+  const orphan = () => server.kill('SIGTERM');
+  process.once('exit', orphan);
   const log = () => readFileSync(logFile, 'utf8');
   const isRunning = () => server.exitCode === null && server.signalCode === null;
   const stop = async () => {
+    process.off('exit', orphan);
     await end(server);
     rmSync(folder, { recursive: true, force: true });
   };

@@ -1,6 +1,6 @@
 import { apis, resources } from '../generated/operations.ts';
 import { isJsonObject } from '../kernel/json.ts';
-import { doorChecks } from './checks/doors.ts';
+import { closingChecks, doorChecks } from './checks/doors.ts';
 import { filteringChecks } from './checks/filtering.ts';
 import { eventChecks, hubChecks, observerOf, registered } from './checks/hubs.ts';
 import { readingChecks } from './checks/reading.ts';
@@ -45,7 +45,7 @@ const orderedChecks: readonly Check[] = [
   ...hubChecks,
   ...doorChecks,
 ];
-export const allChecks: readonly Check[] = [...orderedChecks, ...eventChecks];
+export const allChecks: readonly Check[] = [...orderedChecks, ...eventChecks, ...closingChecks];
 
 export interface Session {
   readonly suite: Suite;
@@ -54,6 +54,8 @@ export interface Session {
   proveApi(api: string, options?: { stopAtFirst?: boolean }): Promise<Finding[]>;
   /** The rows of an API that wait for events. */
   proveEvents(api: string, options?: { stopAtFirst?: boolean }): Promise<Finding[]>;
+  /** The rows that look back at the whole run. */
+  proveClosing(api: string): Promise<Finding[]>;
   close(): void;
 }
 
@@ -105,6 +107,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
         return prove(suite, api, orderedChecks, stopAtFirst);
       },
       proveEvents: (api, { stopAtFirst = false } = {}) => prove(suite, api, eventChecks, stopAtFirst),
+      proveClosing: (api) => prove(suite, api, closingChecks, false),
       close: () => {
         client.close();
         if (!options.listener) listener.stop();

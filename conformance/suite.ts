@@ -150,9 +150,9 @@ export function openResource(suite: () => Suite, table: Resource): ResourceDoor 
     one: async () => {
       const [first] = await (stored ?? Promise.resolve([]));
       if (first) return read(textOf(first.id, 'an id'));
-      if (fixture.create) return (await create('rich', dialect)).body;
       const made = fixture.made?.(suite().world);
       if (made !== undefined) return read(made);
+      if (fixture.create) return (await create('rich', dialect)).body;
       const [found] = listIn(await ask('list', { search: 'limit=1' }));
       claim(found !== undefined, `there is no ${name} to read`);
       return found;

@@ -91,7 +91,12 @@ export async function openHouse(): Promise<House> {
     newId: idSource(Date.now, Math.random),
     settings: await readSettings(connected.pool),
     rulesOff: new Set(),
-    outside: { gateway, network, mail },
+    outside: {
+      gateway,
+      network,
+      mail,
+      subscriptions: { callbackRefusal: async () => undefined, checkQuery: () => undefined },
+    },
   };
   await seed(policy, { historyDays: 0 });
   const putBack: string[] = [];

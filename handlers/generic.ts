@@ -107,6 +107,19 @@ function storedSearch(search: string, publicUrl: string): string {
   return search.replace(ownAddressOf(publicUrl), 'airtime:');
 }
 
+const ownPath = /^\/(?:tmf-api|payment|documents)\//;
+
+/** A body whose links of ours are stored like those that we make, so that one filter finds both. */
+function storedBody(body: unknown, publicUrl: string): unknown {
+  if (typeof body === 'string') {
+    const path = body.startsWith(publicUrl) ? body.slice(publicUrl.length) : '';
+    return ownPath.test(path) ? `airtime:${path}` : body;
+  }
+  if (Array.isArray(body)) return body.map((one) => storedBody(one, publicUrl));
+  if (!isRecord(body)) return body;
+  return Object.fromEntries(Object.entries(body).map(([name, value]) => [name, storedBody(value, publicUrl)]));
+}
+
 function linkHeader(links: ListResult['links'], address: string, publicUrl: string): string | undefined {
   const parts = (['first', 'prev', 'next', 'last'] as const).flatMap((rel) => {
     const query = links[rel];
@@ -166,16 +179,23 @@ function commandOf(commands: CommandsFor, resource: string, kind: keyof WireComm
 export function create(api: Api, resource: string, commands: CommandsFor): Handler {
   return (wire, request) => {
     const definition = commandOf(commands, resource, 'create');
-    return write(wire, request, definition, { document: request.body }, { keepRefused: true }, (output) => {
-      const { id, document, version, monitor } = writtenOf(output);
-      return monitor
-        ? {
-            status: 202,
-            body: bodyOf(api, 'monitor', monitor.id, monitor.document),
-            location: linkOf(api, 'monitor', monitor.id),
-          }
-        : { status: 201, body: bodyOf(api, resource, id, document), version, location: linkOf(api, resource, id) };
-    });
+    return write(
+      wire,
+      request,
+      definition,
+      { document: storedBody(request.body, wire.publicUrl) },
+      { keepRefused: true },
+      (output) => {
+        const { id, document, version, monitor } = writtenOf(output);
+        return monitor
+          ? {
+              status: 202,
+              body: bodyOf(api, 'monitor', monitor.id, monitor.document),
+              location: linkOf(api, 'monitor', monitor.id),
+            }
+          : { status: 201, body: bodyOf(api, resource, id, document), version, location: linkOf(api, resource, id) };
+      },
+    );
   };
 }
 
@@ -183,7 +203,11 @@ export function patch(api: Api, resource: string, commands: CommandsFor): Handle
   return (wire, request) => {
     const definition = commandOf(commands, resource, 'patch');
     const kind = request.mediaType === 'application/json-patch+json' ? 'json' : 'merge';
-    const input = { id: idOf(request), patch: { kind, value: request.body }, ...ifMatchOf(request) };
+    const input = {
+      id: idOf(request),
+      patch: { kind, value: storedBody(request.body, wire.publicUrl) },
+      ...ifMatchOf(request),
+    };
     return write(wire, request, definition, input, {}, (output) => {
       const { id, document, version } = writtenOf(output);
       return { status: 200, body: bodyOf(api, resource, id, document), version };

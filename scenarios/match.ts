@@ -79,6 +79,7 @@ const judges: Readonly<Record<string, Judge>> = {
             isDeepStrictEqual(one, wanted) ||
             (typeof one === 'string' && typeof wanted === 'string' && one.includes(wanted)),
         ),
+  lacks: (value, wanted) => (typeof value === 'string' || Array.isArray(value)) && !judges.contains?.(value, wanted),
   matches: (value, wanted) => typeof value === 'string' && typeof wanted === 'string' && new RegExp(wanted).test(value),
   above: ordered((left, right) => left > right),
   at_least: ordered((left, right) => left >= right),

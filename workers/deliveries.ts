@@ -5,6 +5,7 @@ import type { Policy } from '../policy/core/command.ts';
 import {
   type ClaimedQueue,
   claimDeliveries,
+  type DueEvent,
   finishDeliveries,
   keepDeliveryQueue,
   type QueueResult,
@@ -37,8 +38,8 @@ export interface DeliveryLimits {
 
 /** Twelve attempts take a little over an hour. */
 export const deliveryLimits: DeliveryLimits = {
-  total: 64,
-  perHub: 16,
+  total: 128,
+  perHub: 48,
   leaseSeconds: 30,
   attemptsMax: 12,
   pauseMsMin: 2000,
@@ -141,8 +142,7 @@ export function makeDeliveries(options: DeliveryOptions): Deliveries {
       // This process stood still for so long that another may have the queue by now.
       const isStale = index === 0 && clock.now().getTime() - claimedAt > (limits.leaseSeconds * 1000) / 2;
       if (isStale) return undefined;
-      if (index > 0 && !(await keepDeliveryQueue(policy, worker, queue, event, result.sent, limits.leaseSeconds)))
-        break;
+      if (index > 0 && !(await mayGoOn(queue, event, result))) break;
       const notification = notificationOf(queue, event, publicUrl);
       if (!notification) {
         // What the contract does not have was never owed: a deployment that knew more events wrote it.
@@ -167,6 +167,14 @@ export function makeDeliveries(options: DeliveryOptions): Deliveries {
       break;
     }
     return result;
+  }
+
+  // One after another: many resources at once must not take the connections that requests need.
+  let asking: Promise<unknown> = Promise.resolve();
+  function mayGoOn(queue: ClaimedQueue, next: DueEvent, { sent }: QueueResult): Promise<boolean> {
+    const answer = asking.then(() => keepDeliveryQueue(policy, worker, queue, next, sent, limits.leaseSeconds));
+    asking = answer.catch(() => undefined);
+    return answer;
   }
 
   async function send({ hubId, callback }: ClaimedQueue, notification: Notification): Promise<CallbackOutcome> {

@@ -212,7 +212,7 @@ export function makeRelay(options: RelayOptions): Relay {
     // A queue that is there is locked by the same word that makes a new one, so no worker removes it as empty meanwhile.
     await tx.run(
       `INSERT INTO "delivery_queue" ("hub_id", "resource_type", "resource_id", "not_before")
-        SELECT DISTINCT f.*, clock_timestamp() FROM unnest($1::text[], $2::text[], $3::text[]) AS f("hub_id", "resource_type", "resource_id")
+        SELECT f.*, clock_timestamp() FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[], $3::text[])) AS f("hub_id", "resource_type", "resource_id")
         ORDER BY 1, 2, 3 ON CONFLICT ("hub_id", "resource_type", "resource_id") DO UPDATE SET "hub_id" = excluded."hub_id"`,
       values,
     );

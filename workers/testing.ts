@@ -24,7 +24,9 @@ export interface ListenerProcess {
 /** A subscriber in a process of its own, at a port or at any free one. */
 export async function startListener(port = 0): Promise<ListenerProcess> {
   const script = fileURLToPath(new URL('./testing-listener.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, String(port)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--import', 'tsx', script, String(port)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const received: Received[] = [];
   const acknowledged: (() => void)[] = [];
   const listening = await new Promise<number>((done, fail) => {
@@ -78,12 +80,17 @@ export const realClock: MachineClock = {
 };
 
 /** Waits until something is so; fails with what is so instead. */
-export async function eventually<T>(read: () => T | Promise<T>, isSo: (value: T) => boolean, withinMs = 10_000): Promise<T> {
+export async function eventually<T>(
+  read: () => T | Promise<T>,
+  isSo: (value: T) => boolean,
+  withinMs = 10_000,
+): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const value = await read();
     if (isSo(value)) return value;
-    if (Date.now() > deadline) throw new Error(`not so within ${withinMs} ms: ${JSON.stringify(value)?.slice(0, 2000)}`);
+    if (Date.now() > deadline)
+      throw new Error(`not so within ${withinMs} ms: ${JSON.stringify(value)?.slice(0, 2000)}`);
     await realClock.sleep(10);
   }
 }

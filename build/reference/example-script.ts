@@ -155,14 +155,11 @@ function requestFor(variable: Variable): Request {
 function curl(option: '-i' | '-s', request: Request, pipe = ''): string {
   const { method, body } = request;
   const basePath = apis.find((one) => one.api === request.api)?.basePaths[0];
-  const words = [
-    `curl ${option}${method === 'patch' || method === 'delete' ? ` -X ${method.toUpperCase()}` : ''}`,
-    `"$AIRTIME_URL${basePath}${request.path}"`,
-    '-H "Authorization: Bearer $TOKEN"',
-  ];
-  if (!body) return words.join(' ') + pipe;
+  const verb = method === 'patch' || method === 'delete' ? ` -X ${method.toUpperCase()}` : '';
+  const asked = `curl ${option}${verb} "$AIRTIME_URL${basePath}${request.path}" \\\n  -H "Authorization: Bearer $TOKEN"`;
+  if (!body) return asked + pipe;
   const type = method === 'patch' ? 'application/merge-patch+json' : 'application/json';
-  const text = `${words.join(' ')} \\\n  -H 'Content-Type: ${type}' -d @- <<BODY${pipe}\n${bodyText(body)}\nBODY`;
+  const text = `${asked} \\\n  -H 'Content-Type: ${type}' -d @- <<BODY${pipe}\n${bodyText(body)}\nBODY`;
   // Within a command substitution the closing parenthesis needs a line of its own.
   return pipe === '' ? text : `${text}\n`;
 }

@@ -346,3 +346,23 @@ export const examples: Readonly<Record<string, ResourceExamples>> = {
     patch: { body: { status: 'completed' } },
   },
 };
+
+/** Examples of the doors themselves, by the page that shows them. They are run as the others are. */
+export const doorExamples = {
+  firstCall: {
+    request:
+      'curl -i "$AIRTIME_URL/tmf-api/productCatalogManagement/v4/productOffering?isSellable=true&fields=code,name" \\\n  -H "Authorization: Bearer $TOKEN"',
+    statuses: [200],
+  },
+  error: {
+    request:
+      'curl -i "$AIRTIME_URL/tmf-api/customerManagement/v4/customer/cus_unknown" \\\n  -H "Authorization: Bearer $TOKEN"',
+    statuses: [404],
+  },
+  toolList: { request: 'curl -i "$AIRTIME_URL/tools" -H "Authorization: Bearer $TOKEN"', statuses: [200] },
+  tool: {
+    request: `curl -i "$AIRTIME_URL/tools/offering.list" -H "Authorization: Bearer $TOKEN" \\
+  -H 'Content-Type: application/json' -d '{}'`,
+    statuses: [200],
+  },
+} as const;

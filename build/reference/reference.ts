@@ -7,6 +7,7 @@ import { cardNumberNeverStored } from '../../kernel/card-number.ts';
 import { commands } from '../../policy/commands.ts';
 import type { AnyDefinition } from '../../policy/core/command.ts';
 import { keyReused } from '../../policy/core/idempotency.ts';
+import { registerHub, unregisterHub } from '../../policy/notification/hub.ts';
 import { activationCommandsFor, resourceCommandsFor, type WireCommands } from '../../policy/resources.ts';
 import { describeExtra } from '../../tools/extra.ts';
 import { queriesFor } from '../../tools/queries.ts';
@@ -222,6 +223,8 @@ function reachableTypes(document: Document, roots: readonly string[]): TypeRefer
 const missing = new Set(missingCommands(resourceCommandsFor));
 
 function definitionOf({ api, resource, kind }: Operation): AnyDefinition | undefined {
+  if (kind === 'registerListener') return registerHub;
+  if (kind === 'unregisterListener') return unregisterHub;
   const from: Readonly<Record<string, WireCommands>> = api === 'TMF640' ? activationCommandsFor : resourceCommandsFor;
   const own = resource === null ? undefined : from[resource];
   if (kind === 'create') return own?.create;
@@ -262,11 +265,9 @@ function operationReference(document: Document, operation: Operation): Operation
 }
 
 function ruleReferences(all: readonly ApiReference[]): RuleReference[] {
-  const met = all.flatMap((api) =>
-    api.resources.flatMap((resource) =>
-      resource.operations.flatMap(({ operation, rules }) =>
-        rules.map((rule) => ({ ...rule, api: api.api, operationId: operation.operationId })),
-      ),
+  const met = all.flatMap(({ api, resources: own, hub }) =>
+    [...own.flatMap((resource) => resource.operations), ...hub].flatMap(({ operation, rules }) =>
+      rules.map((rule) => ({ ...rule, api, operationId: operation.operationId })),
     ),
   );
   const doors = [

@@ -1,7 +1,18 @@
 import { connect } from 'node:net';
 import { apis, operations } from '../../generated/operations.ts';
 import type { JsonObject } from '../../kernel/json.ts';
-import { type Answer, basePathOf, errorFlaw, keyOf, listIn, objectIn, operationOf, pathOf, textOf } from '../client.ts';
+import {
+  type Answer,
+  basePathOf,
+  errorFlaw,
+  isServed,
+  keyOf,
+  listIn,
+  objectIn,
+  operationOf,
+  pathOf,
+  textOf,
+} from '../client.ts';
 import { claim, dialect, marker, objectsIn, same } from '../documents.ts';
 import { type Check, ofApi, ofResource, type ResourceDoor, type Suite, type Verdict } from '../suite.ts';
 import { hrefOf } from './reading.ts';
@@ -292,25 +303,6 @@ const access: readonly Check[] = [
       }
     },
   },
-  {
-    proves: ['R-AUTH-SERVED'],
-    run: async (suite, { operation }) => {
-      if (!operation) throw new Error('a check of operations is asked of an operation');
-      claim((suite.client.seen.get(keyOf(operation))?.succeeded ?? 0) > 0, 'it succeeded in no test');
-    },
-  },
-  {
-    proves: ['R-ERROR-SHAPE'],
-    run: async (suite, { operation }) => {
-      if (!operation) throw new Error('a check of operations is asked of an operation');
-      claim((suite.client.seen.get(keyOf(operation))?.errors ?? 0) > 0, 'it was never refused');
-      const flaws = suite.client.violations.filter(
-        (one) =>
-          one.operation === keyOf(operation) && (one.what.startsWith('an error') || one.what.startsWith('the error')),
-      );
-      claim(flaws.length === 0, flaws[0]?.what ?? '');
-    },
-  },
   ofApi(['R-AUTH-SCOPE'], async (api, suite) => {
     const other = apis.find((one) => one.api !== api)?.api ?? '';
     const token = await suite.tokenFor(other);
@@ -327,3 +319,26 @@ const access: readonly Check[] = [
 ];
 
 export const doorChecks: readonly Check[] = [...errors, ...shape, ...paths, ...access];
+
+/** Asked when the run is over: what was seen of each operation. */
+export const closingChecks: readonly Check[] = [
+  {
+    proves: ['R-AUTH-SERVED'],
+    run: async (suite, { operation }) => {
+      if (!operation) throw new Error('a check of operations is asked of an operation');
+      claim(isServed(suite.client.seen.get(keyOf(operation))), 'it succeeded in no test');
+    },
+  },
+  {
+    proves: ['R-ERROR-SHAPE'],
+    run: async (suite, { operation }) => {
+      if (!operation) throw new Error('a check of operations is asked of an operation');
+      claim((suite.client.seen.get(keyOf(operation))?.errors ?? 0) > 0, 'it was never refused');
+      const flaws = suite.client.violations.filter(
+        (one) =>
+          one.operation === keyOf(operation) && (one.what.startsWith('an error') || one.what.startsWith('the error')),
+      );
+      claim(flaws.length === 0, flaws[0]?.what ?? '');
+    },
+  },
+];

@@ -93,11 +93,12 @@ async function middle(door: ResourceDoor, kind: 'number' | 'date' | 'either'): P
     const name = leaf.path.join('.');
     if (seen.has(name) || !fits(leaf)) continue;
     seen.add(name);
-    const values = all
-      .flatMap((one) => valuesAt(one, leaf.path))
-      .filter(
-        (value): value is string | number => typeof value === typeof leaf.value && comparable(value) !== undefined,
-      );
+    const found = all.flatMap((one) => valuesAt(one, leaf.path));
+    const values = found.filter(
+      (value): value is string | number => typeof value === typeof leaf.value && comparable(value) !== undefined,
+    );
+    // Where texts and numbers share a path, an order between them is nobody's business.
+    if (values.length < found.length) continue;
     const sorted = [...new Set(values)].sort((a, b) => (comparable(a) ?? 0) - (comparable(b) ?? 0));
     const value = sorted[Math.floor(sorted.length / 2)];
     if (value !== undefined && sorted.length > (best?.spread ?? 0))

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { execute } from '../core/command.ts';
-import { type TestPolicy, testOperator, testPolicy } from '../core/testing.ts';
+import { invalid } from '../../kernel/error.ts';
+import { execute, type Policy } from '../core/command.ts';
+import { expectRule, type TestPolicy, testOperator, testPolicy } from '../core/testing.ts';
 import { runStatement } from '../core/transaction.ts';
 import { registerHub, unregisterHub } from './hub.ts';
 
@@ -61,4 +62,49 @@ test('a subscription ends once, and only at its own API', async () => {
     status: 404,
   });
   expect((await given.events(id)).map((event) => event.type)).toEqual(['HubCreateEvent', 'HubDeleteEvent']);
+});
+
+test('an address that may not be called is refused, and nothing is stored', async () => {
+  const refusing = (policy: Policy): Policy => ({
+    ...policy,
+    outside: {
+      ...policy.outside,
+      subscriptions: {
+        callbackRefusal: async (callback) =>
+          callback.includes('inside') ? 'inside.example is a private address' : undefined,
+        checkQuery: () => undefined,
+      },
+    },
+  });
+  const at = (policy: Policy, callback: string) =>
+    execute(refusing(policy), registerHub, { api: 'TMF622', callback }, testOperator);
+  await expect(at(given.policy, 'http://inside.example/')).rejects.toMatchObject({
+    status: 422,
+    code: 'hub.callback_allowed',
+    facts: { callback: 'http://inside.example/', because: 'inside.example is a private address' },
+  });
+  const stored = await runStatement(given.policy.pool, "SELECT 1 FROM hub WHERE callback LIKE '%inside%'", []);
+  expect(stored).toEqual([]);
+  await expect(at(given.policy, 'http://outside.example/')).resolves.toBeDefined();
+  await expectRule(given, 'hub.callback_allowed', 422, (policy) => at(policy, 'http://inside.example/'));
+});
+
+test('a query is judged before anything is stored', async () => {
+  const policy: Policy = {
+    ...given.policy,
+    outside: {
+      ...given.policy.outside,
+      subscriptions: {
+        callbackRefusal: async () => undefined,
+        checkQuery: (query) => {
+          throw invalid(`no sense in ${query}`);
+        },
+      },
+    },
+  };
+  const input = { api: 'TMF622', callback: 'https://crm.example.com/judged' };
+  await expect(execute(policy, registerHub, { ...input, query: 'x' }, testOperator)).rejects.toMatchObject({
+    status: 400,
+  });
+  await expect(execute(policy, registerHub, input, testOperator)).resolves.toBeDefined();
 });

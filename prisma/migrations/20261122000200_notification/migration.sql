@@ -80,13 +80,16 @@ BEGIN
   LOOP PERFORM guard_table(t); END LOOP;
 END $$;
 
+-- These tables are now empty and now full, faster than statistics follow, and a plan is kept for as long as a connection:
+-- the functions below name the plan that is right for either, the indexes.
+
 -- Claims what is due for each hub that is not paused or parked, and answers the first events of each queue, in order.
 -- A queue is one resource of one hub: it is leased whole, so its events go out one after another. `p_hubs` and `p_counts`
 -- say how many queues of each hub the worker has in hand. A hub that failed is tried with one queue only.
 -- Of one queue at most eight events and about 64 KB are answered.
 CREATE FUNCTION claim_deliveries(p_worker text, p_limit int, p_hub_limit int, p_hubs text[], p_counts int[], p_lease interval)
 RETURNS TABLE ("hub_id" text, "api" text, "callback" text, "hub_failures" int, "resource_type" text, "resource_id" text, "attempts" int, "events" json)
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 #variable_conflict use_column
 BEGIN
   PERFORM begin_command('notification.claim', jsonb_build_object('audience', 'system', 'id', p_worker, 'name', 'deliveries')),
@@ -125,13 +128,22 @@ END $$;
 -- or an earlier event came in meanwhile (a replay): then nothing more of it may be sent.
 CREATE FUNCTION keep_delivery_queue(p_worker text, p_hub_id text, p_resource_type text, p_resource_id text, p_lease interval,
   p_sequence bigint, p_position bigint, p_sent bigint[]) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  v_until timestamptz;
 BEGIN
-  PERFORM begin_command('notification.keep', jsonb_build_object('audience', 'system', 'id', p_worker, 'name', 'deliveries')),
-    set_config('synchronous_commit', 'off', true);
-  UPDATE "delivery_queue" SET "leased_until" = clock_timestamp() + p_lease
+  SELECT "leased_until" INTO v_until FROM "delivery_queue"
     WHERE "hub_id" = p_hub_id AND "resource_type" = p_resource_type AND "resource_id" = p_resource_id
       AND "leased_by" = p_worker AND "leased_until" > clock_timestamp();
-  RETURN FOUND AND NOT EXISTS (SELECT 1 FROM "delivery" d
+  IF NOT FOUND THEN RETURN false; END IF;
+  IF v_until < clock_timestamp() + p_lease / 2 THEN
+    PERFORM begin_command('notification.keep', jsonb_build_object('audience', 'system', 'id', p_worker, 'name', 'deliveries')),
+      set_config('synchronous_commit', 'off', true);
+    UPDATE "delivery_queue" SET "leased_until" = clock_timestamp() + p_lease
+      WHERE "hub_id" = p_hub_id AND "resource_type" = p_resource_type AND "resource_id" = p_resource_id
+        AND "leased_by" = p_worker AND "leased_until" > clock_timestamp();
+    IF NOT FOUND THEN RETURN false; END IF;
+  END IF;
+  RETURN NOT EXISTS (SELECT 1 FROM "delivery" d
     WHERE d."hub_id" = p_hub_id AND d."resource_type" = p_resource_type AND d."resource_id" = p_resource_id
       AND (d."resource_sequence", d."position") < (p_sequence, p_position) AND d."position" <> ALL (p_sent));
 END $$;
@@ -140,7 +152,8 @@ END $$;
 -- that arrived; failure, `event` when the subscriber refused one, `hub` when nobody was there, else null; error; attempts,
 -- how often the first unsent event was refused by now; pauseMs; recovered, when a hub that had failed answered again.
 -- Locks are taken in one order, hubs before queues, as the relay and the commands take them.
-CREATE FUNCTION finish_deliveries(p_worker text, p_results jsonb, p_attempts_max int) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+CREATE FUNCTION finish_deliveries(p_worker text, p_results jsonb, p_attempts_max int) RETURNS void LANGUAGE plpgsql VOLATILE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 BEGIN
   PERFORM begin_command('notification.finish', jsonb_build_object('audience', 'system', 'id', p_worker, 'name', 'deliveries')),
     set_config('synchronous_commit', 'off', true);
