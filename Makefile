@@ -60,7 +60,7 @@ conformance: build ## prove that our contracts equal the official documents
 	$(TSX) conformance/contract/main.ts
 
 scenarios: build ## play the stories of scenarios/ through the public doors
-	$(TSX) scenarios/run.ts
+	$(TSX) scenarios/run.ts --built
 
 test: check conformance ## everything that gates a change
 	npx --no-install vitest run

@@ -70,6 +70,9 @@ export interface SessionOptions {
   publicUrl: string;
   size: 'whole' | 'quick';
   apis: readonly string[];
+  /** Where the server itself listens, when a proxy stands before it. */
+  directUrl?: string;
+  arrivalMsMax?: number;
   /** Given where several sessions share one. */
   listener?: Listener;
   world?: World;
@@ -90,8 +93,10 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       world,
       listener,
       doors,
-      serverUrl: options.url,
+      serverUrl: options.directUrl ?? options.url,
       size: options.size,
+      arrivalMsMax: options.arrivalMsMax ?? 20_000,
+      silent: new Set(),
       otherToken,
       tokenFor: (api) => {
         const known = tokens.get(api) ?? tokenWith(client, `only ${api}`, [`tmf:${api}`]);
@@ -141,7 +146,7 @@ async function prove(suite: Suite, api: string, checks: readonly Check[], stopAt
   return findings;
 }
 
-async function verdictOf(run: () => Promise<string | undefined | void>): Promise<Pick<Finding, 'outcome' | 'detail'>> {
+async function verdictOf(run: () => ReturnType<Check['run']>): Promise<Pick<Finding, 'outcome' | 'detail'>> {
   try {
     const reason = await run();
     return typeof reason === 'string'

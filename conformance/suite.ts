@@ -27,6 +27,10 @@ export interface Suite {
   /** Where the server listens, which is not the address that it is known by. */
   readonly serverUrl: string;
   readonly size: 'whole' | 'quick';
+  /** How long an event may take. */
+  readonly arrivalMsMax: number;
+  /** APIs where an event was waited for in vain: every further wait there would be for nothing. */
+  readonly silent: Set<string>;
   /** A caller beside the operator, who may use all TMF APIs. */
   readonly otherToken: string;
   /** A caller who may use one API only. */
@@ -152,7 +156,17 @@ export function openResource(suite: () => Suite, table: Resource): ResourceDoor 
       if (first) return read(textOf(first.id, 'an id'));
       const made = fixture.made?.(suite().world);
       if (made !== undefined) return read(made);
-      if (fixture.create) return (await create('rich', dialect)).body;
+      if (fixture.create) {
+        const { id } = await create('rich', dialect);
+        return until(
+          `${name} ${id} comes to rest`,
+          async () => {
+            const body = await read(id);
+            return isAtRest(body) ? body : undefined;
+          },
+          settleMsMax,
+        );
+      }
       const [found] = listIn(await ask('list', { search: 'limit=1' }));
       claim(found !== undefined, `there is no ${name} to read`);
       return found;

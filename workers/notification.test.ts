@@ -27,7 +27,7 @@ import { eventually, type ListenerProcess, realClock, startListener } from './te
 
 const publicUrl = 'https://bss.example.com';
 const signingSecret = 'a secret of the installation, for tests';
-const quick: Partial<DeliveryLimits> = { pauseMsMin: 40, pauseMsMax: 200, leaseSeconds: 4 };
+const quick: Partial<DeliveryLimits> = { pauseMsMin: 40, pauseMsMax: 200, leaseSeconds: 20 };
 
 let house: TestPolicy;
 let listener: ListenerProcess;
@@ -53,7 +53,7 @@ const log = { warn: (fields: object, message: string) => void warnings.push(`${m
 /** A relay that the test drives, and deliveries that run by themselves. */
 function begin(limits: Partial<DeliveryLimits> = {}, batch?: number): void {
   const { policy } = house;
-  const callbacks = httpCallbacks({ addresses: addressPolicy(['loopback']), timeoutMs: 1000 });
+  const callbacks = httpCallbacks({ addresses: addressPolicy(['loopback']), timeoutMs: 8000 });
   const mine = makeDeliveries({
     policy,
     callbacks,

@@ -8,10 +8,7 @@ import { pause } from '../server-process.ts';
 import { type Check, ofApi, type ResourceDoor, type Suite, type Verdict } from '../suite.ts';
 import { until } from '../world.ts';
 
-const arrivalMsMax = 20_000;
-/** Where nothing arrives any more, every further wait would be for nothing. */
 const arrivalMsMaxAfterSilence = 1_000;
-const silent = new Set<string>();
 
 /** The hub that hears all of an API for the whole run. */
 export const observerOf = (api: string): string => `observer-${api}`;
@@ -56,18 +53,18 @@ function changeable(suite: Suite, api: string): ResourceDoor | undefined {
   return ofApi.find((door) => door.fixture.create && door.name !== 'product') ?? ofApi[0];
 }
 
-async function awaited<T>(place: string, look: () => Promise<T | undefined>): Promise<T> {
+async function awaited<T>(suite: Suite, place: string, look: () => Promise<T | undefined>): Promise<T> {
   const api = place.slice(-6);
   try {
-    return await until(`what ${place} waits for`, look, silent.has(api) ? arrivalMsMaxAfterSilence : arrivalMsMax);
+    return await until(`what ${place} waits for`, look, suite.silent.has(api) ? arrivalMsMaxAfterSilence : suite.arrivalMsMax);
   } catch (error) {
-    silent.add(api);
+    suite.silent.add(api);
     throw error;
   }
 }
 
 function arrived(suite: Suite, place: string, isIt: (delivery: Delivery) => boolean): Promise<Delivery> {
-  return awaited(place, async () => (await suite.listener.heard(place)).find(isIt));
+  return awaited(suite, place, async () => (await suite.listener.heard(place)).find(isIt));
 }
 
 async function changes(door: ResourceDoor, id: string, words: readonly string[]): Promise<void> {
@@ -93,7 +90,7 @@ async function wordsAt(suite: Suite, place: string, door: ResourceDoor, id: stri
 const words = ['word 1', 'word 2', 'word 3', 'word 4', 'word 5'];
 
 async function wordsInOrder(suite: Suite, place: string, door: ResourceDoor, id: string): Promise<void> {
-  await awaited(place, async () => {
+  await awaited(suite, place, async () => {
     const found = await wordsAt(suite, place, door, id);
     return words.every((word) => found.includes(word)) ? true : undefined;
   });

@@ -229,7 +229,7 @@ const patching: readonly Check[] = [
   }),
   ofResource(['R-PATCH-JSON-ATOMIC'], async (door) => {
     const { attribute } = patchOf(door);
-    const { id } = await target(door);
+    const { id, body } = await target(door);
     const path = `/${attribute}`;
     await unchanged(door, id, async () => {
       const answer = await patch(
@@ -279,7 +279,11 @@ const patching: readonly Check[] = [
     return undefined;
   }),
   ofResource(['R-PATCH-404'], async (door) => {
-    same((await patch(door, 'nothing-has-this-id', { [patchOf(door).attribute]: 'x' })).status, 404, 'the status');
+    same(
+      (await patch(door, 'nothing-has-this-id', { [patchOf(door).attribute]: valueFor(door, {}, 'x') })).status,
+      404,
+      'the status',
+    );
   }),
   ofResource(['R-PATCH-MALFORMED'], async (door) => {
     const { id } = await target(door);
@@ -324,7 +328,7 @@ const patching: readonly Check[] = [
     );
     await unchanged(door, id, async () => {
       same(
-        (await patch(door, id, { [attribute]: 'second' }, { 'If-Match': tag })).status,
+        (await patch(door, id, { [attribute]: valueFor(door, body, 'second') }, { 'If-Match': tag })).status,
         412,
         'the status when it does not',
       );

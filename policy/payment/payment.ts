@@ -345,6 +345,15 @@ export async function askRelease(gateway: CardGateway, payment: PaymentRow): Pro
   }
 }
 
+/** The gateway's reference of the capture that was made for a payment, also one whose answer was never recorded. */
+export async function capturedReference(gateway: CardGateway, payment: PaymentRow): Promise<string | undefined> {
+  for (let round = 1; ; round += 1) {
+    const found = await gateway.find(`${payment.factKey}:capture:${round}`);
+    if (!found) return undefined;
+    if (found.kind === 'capture' && found.answer.outcome === 'captured') return found.gatewayReference;
+  }
+}
+
 /**
  * Gives back what is left of a captured payment. A key keeps its answer for ever, a refusal too, so each try after a
  * refusal has a key of its own; while the answer to one is not known, no other is tried.

@@ -1,18 +1,24 @@
 import { daysAfter, monthsAfter } from '../../kernel/calendar.ts';
-import { type StepDefinition, schedule, TryLater } from '../core/flow.ts';
+import { type StepContext, type StepDefinition, schedule, TryLater } from '../core/flow.ts';
 import { text } from '../core/party.ts';
+import { findRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import { endQuarantine, releaseNumber, takeBackEsim } from '../inventory/inventory.ts';
 import {
   askAuthorisation,
   askCapture,
+  askRefund,
+  askRelease,
   askVoid,
   attemptPayment,
+  capturedReference,
   recordAuthorisation,
   recordCapture,
   recordCaptureFailure,
   recordReauthorisation,
+  recordRefund,
+  recordVoid,
   tokenOf,
 } from '../payment/payment.ts';
 import {
@@ -46,9 +52,9 @@ const renew: StepDefinition = {
     const boundary = context.step.dueAt;
     const begun = await context.during('subscription.renewal_attempt', async (tx) => {
       const line = await lockLine(tx, context.step.subject);
-      if (line.state === 'terminated' || line.periodEndsAt === null || line.periodEndsAt > boundary) return undefined;
+      if (isOvertaken(line, boundary)) return undefined;
       const payment = await attemptPayment(tx, {
-        factKey: `renewal:${line.id}:${boundary.toISOString()}`,
+        factKey: renewalFact(line.id, boundary),
         purpose: 'renewal',
         customerId: line.customerId,
         amountMinor: line.priceMinor,
@@ -61,7 +67,7 @@ const renew: StepDefinition = {
       return { payment, token: await tokenOf(tx, payment) };
     });
     if (!begun) {
-      await context.finish('subscription.renewal_void', async () => undefined);
+      await giveUpRenewal(context, boundary);
       return;
     }
     const { payment, token } = begun;
@@ -118,8 +124,44 @@ const renew: StepDefinition = {
   },
 };
 
+const renewalFact = (lineId: string, boundary: Date) => `renewal:${lineId}:${boundary.toISOString()}`;
+
+function isOvertaken(line: Line, boundary: Date): boolean {
+  return line.state === 'terminated' || line.periodEndsAt === null || line.periodEndsAt > boundary;
+}
+
+/**
+ * The line ended or got a new period before this renewal was settled. An earlier run may have asked the gateway and
+ * never heard: what was taken is given back, what is held is let go.
+ */
+async function giveUpRenewal(context: StepContext, boundary: Date): Promise<void> {
+  const { gateway } = context.outside;
+  const payment = await context.during('payment.read', (tx) =>
+    findRow(tx, 'payment', { factKey: renewalFact(context.step.subject, boundary) }),
+  );
+  if (!payment || (payment.state !== 'pendingAuthorization' && payment.state !== 'authorized')) {
+    await context.finish('subscription.renewal_void', async () => undefined);
+    return;
+  }
+  const taken = await capturedReference(gateway, payment);
+  if (taken === undefined) {
+    await askRelease(gateway, payment);
+    await context.finish('payment.record_void', (tx) => recordVoid(tx, payment.id, 'the renewal was overtaken'));
+    return;
+  }
+  const answer = await askRefund(gateway, { ...payment, gatewayReference: taken });
+  if (answer.outcome === 'failed') throw new TryLater(`the gateway would not refund: ${answer.code}`);
+  await context.finish('payment.record_refund', async (tx) => {
+    await recordAuthorisation(tx, payment.id, { outcome: 'authorised', gatewayReference: taken, expiresAt: tx.now });
+    await recordCapture(tx, payment.id, { name: 'Renewal', subscriptionId: context.step.subject });
+    await recordRefund(tx, payment.id, answer.refundReference, 'the renewal was overtaken');
+  });
+}
+
 async function renewed(tx: Tx, lineId: string, boundary: Date, paymentId: string): Promise<void> {
   const line = await lockLine(tx, lineId);
+  // Ended, or given a new period, while the card was asked: the next run gives the money back.
+  if (isOvertaken(line, boundary)) throw new TryLater('the line changed while its renewal was charged');
   const months = monthsSoFar(line, boundary, tx.settings.timeZone);
   const anchorAt = line.anchorAt ?? boundary;
   await recordCapture(tx, paymentId, {

@@ -19,7 +19,8 @@ function docsDirectory(): string | undefined {
  */
 export function docsPages(directory: string | undefined = docsDirectory()): RequestHandler | undefined {
   if (directory === undefined) return undefined;
-  const policy = readFileSync(join(directory, 'content-security-policy.txt'), 'utf8').trim();
+  // Read with each page, since a build may replace both under a running server.
+  const policy = () => readFileSync(join(directory, 'content-security-policy.txt'), 'utf8').trim();
   const files = express.static(directory, {
     dotfiles: 'ignore',
     extensions: ['html'],
@@ -27,7 +28,7 @@ export function docsPages(directory: string | undefined = docsDirectory()): Requ
     cacheControl: false,
     setHeaders: (response, path) => {
       response.setHeader('Cache-Control', 'no-cache');
-      if (path.endsWith('.html')) response.setHeader('Content-Security-Policy', policy);
+      if (path.endsWith('.html')) response.setHeader('Content-Security-Policy', policy());
       // A contract is read by tools in browsers too, from wherever they are served.
       if (path.includes('openapi')) {
         response.setHeader('Access-Control-Allow-Origin', '*');

@@ -37,6 +37,8 @@ export function withLinks(answer: TextAnswer, publicUrl: string): TextAnswer {
       ...(Location?.startsWith('airtime:/') ? { Location: publicUrl + Location.slice('airtime:'.length) } : {}),
     },
     text:
-      answer.text === null ? null : answer.text.replace(/"airtime:(?=\/(?:tmf-api|payment|documents)\/)/g, () => `"${inJson}`),
+      answer.text === null
+        ? null
+        : answer.text.replace(/"airtime:(?=\/(?:tmf-api|payment|documents)\/)/g, () => `"${inJson}`),
   };
 }

@@ -200,6 +200,12 @@ BEGIN
       v_from := v_from || b."id";
     END LOOP;
   END IF;
+  -- Quota that has run out unnoticed (its end has come and nobody has closed it yet): nothing is served from it.
+  IF v_reason IS NULL AND v_taken = 0 AND v_at >= line."state_since" AND NOT 'usage.allowance_left' = ANY (p_rules_off) THEN
+    v_reason := 'usage.allowance_left';
+    v_left := 0;
+    PERFORM stop_exhausted(line."id", p_kind, greatest(least(v_at, v_now), line."state_since"), v_cause);
+  END IF;
   v_state := CASE WHEN v_reason IS NULL THEN 'rated' ELSE 'rejected' END;
   usage_version := 1;
   usage_document := p_document || jsonb_build_object('id', p_usage_id, 'usageDate', coalesce(p_document ->> 'usageDate', wire_time(v_at)), 'status', v_state);
