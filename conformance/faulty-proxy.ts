@@ -1,4 +1,4 @@
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { operations } from '../generated/operations.ts';
 import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
 
@@ -43,7 +43,8 @@ function withSearch(path: string, keep: (name: string, value: string) => string 
 }
 
 const everywhere = (): undefined => undefined;
-const has = (api: string, kinds: readonly string[]): boolean => operations.some((one) => one.api === api && one.served && kinds.includes(one.kind));
+const has = (api: string, kinds: readonly string[]): boolean =>
+  operations.some((one) => one.api === api && one.served && kinds.includes(one.kind));
 const needs = (kinds: readonly string[], why: string) => (api: string) => (has(api, kinds) ? undefined : why);
 
 function parsed(text: string): JsonObject {
@@ -63,7 +64,8 @@ export const faults: readonly Fault[] = [
     name: 'filters ignored',
     spares: everywhere,
     going: (request) => {
-      if (isRead(request)) request.path = withSearch(request.path, (name, value) => (directives.includes(name) ? value : undefined));
+      if (isRead(request))
+        request.path = withSearch(request.path, (name, value) => (directives.includes(name) ? value : undefined));
       return undefined;
     },
   },
@@ -71,7 +73,8 @@ export const faults: readonly Fault[] = [
     name: 'fields ignored',
     spares: everywhere,
     going: (request) => {
-      if (isRead(request)) request.path = withSearch(request.path, (name, value) => (name === 'fields' ? undefined : value));
+      if (isRead(request))
+        request.path = withSearch(request.path, (name, value) => (name === 'fields' ? undefined : value));
       return undefined;
     },
   },
@@ -95,7 +98,11 @@ export const faults: readonly Fault[] = [
     spares: everywhere,
     coming: (request, answer) => {
       if (answer.status !== 400) return;
-      const body = { id: 'accepted-unseen', href: `https://bss.example.com${request.path}/accepted-unseen`, ...parsed(request.text) };
+      const body = {
+        id: 'accepted-unseen',
+        href: `https://bss.example.com${request.path}/accepted-unseen`,
+        ...parsed(request.text),
+      };
       answer.status = request.method === 'POST' ? 201 : 200;
       answer.headers = { ...json, location: body.href };
       answer.text = isRead(request) ? '[]' : JSON.stringify(body);
@@ -108,7 +115,12 @@ export const faults: readonly Fault[] = [
       answer.text = answer.text.replace(/("href":\s*"https:\/\/bss\.example\.com\/[^"]*)"/g, '$1-wrong"');
     },
   },
-  { name: 'event lost', spares: everywhere, inEvents: true, loses: (text) => /CreateEvent$/.test(String(parsed(text).eventType)) },
+  {
+    name: 'event lost',
+    spares: everywhere,
+    inEvents: true,
+    loses: (text) => /CreateEvent$/.test(String(parsed(text).eventType)),
+  },
   {
     name: 'total count wrong',
     spares: everywhere,
@@ -121,7 +133,10 @@ export const faults: readonly Fault[] = [
     name: 'page overlap',
     spares: everywhere,
     going: (request) => {
-      if (isRead(request)) request.path = withSearch(request.path, (name, value) => (name === 'offset' && Number(value) > 0 ? String(Number(value) - 1) : value));
+      if (isRead(request))
+        request.path = withSearch(request.path, (name, value) =>
+          name === 'offset' && Number(value) > 0 ? String(Number(value) - 1) : value,
+        );
       return undefined;
     },
   },
@@ -152,8 +167,10 @@ function sent(origin: URL, { method, path, headers, text }: Passing): Promise<Re
   const { 'transfer-encoding': _, connection: __, ...rest } = headers;
   const length = text === '' ? {} : { 'content-length': String(Buffer.byteLength(text)) };
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ hostname: origin.hostname, port: origin.port, method, path, headers: { ...rest, ...length } }, async (response) =>
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, text: await textOf(response) }),
+    const request = httpRequest(
+      { hostname: origin.hostname, port: origin.port, method, path, headers: { ...rest, ...length } },
+      async (response) =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text: await textOf(response) }),
     );
     request.once('error', reject);
     request.end(text);
@@ -175,7 +192,11 @@ export async function startFaultyProxy(serverUrl: string): Promise<FaultyProxy> 
     if (fault?.loses?.(request.text)) return { status: 201, headers: {}, text: '' };
     const [origin = '', ...rest] = request.path.slice(callbackMark.length).split('/');
     const { host: _, ...headers } = request.headers;
-    return sent(new URL(Buffer.from(origin, 'base64url').toString()), { ...request, path: `/${rest.join('/')}`, headers });
+    return sent(new URL(Buffer.from(origin, 'base64url').toString()), {
+      ...request,
+      path: `/${rest.join('/')}`,
+      headers,
+    });
   }
 
   function throughHere(text: string): string {
@@ -184,15 +205,26 @@ export async function startFaultyProxy(serverUrl: string): Promise<FaultyProxy> 
     const { origin, pathname, hostname } = new URL(body.callback);
     // A private address stays what it is, because the server is to refuse it.
     if (hostname !== '127.0.0.1') return text;
-    return JSON.stringify({ ...body, callback: `${url}${callbackMark}${Buffer.from(origin).toString('base64url')}${pathname}` });
+    return JSON.stringify({
+      ...body,
+      callback: `${url}${callbackMark}${Buffer.from(origin).toString('base64url')}${pathname}`,
+    });
   }
 
   function asItWas(text: string): string {
-    return text.replace(/"http:\/\/127\.0\.0\.1:\d+\/faulty-callback\/([\w-]+)/g, (_, origin: string) => `"${Buffer.from(origin, 'base64url').toString()}`);
+    return text.replace(
+      /"http:\/\/127\.0\.0\.1:\d+\/faulty-callback\/([\w-]+)/g,
+      (_, origin: string) => `"${Buffer.from(origin, 'base64url').toString()}`,
+    );
   }
 
   const proxy = createServer({ maxHeaderSize: 128 * 1024 }, async (incoming, response) => {
-    const request: Passing = { method: incoming.method ?? 'GET', path: incoming.url ?? '/', headers: { ...incoming.headers }, text: await textOf(incoming) };
+    const request: Passing = {
+      method: incoming.method ?? 'GET',
+      path: incoming.url ?? '/',
+      headers: { ...incoming.headers },
+      text: await textOf(incoming),
+    };
     try {
       const isHub = request.method === 'POST' && /\/hub\/?$/i.test(request.path);
       let answer: Returning;
@@ -203,9 +235,18 @@ export async function startFaultyProxy(serverUrl: string): Promise<FaultyProxy> 
         fault?.coming?.(request, answer);
         if (isHub) answer.text = asItWas(answer.text);
       }
-      const { 'content-length': length, connection: _, 'keep-alive': __, 'transfer-encoding': ___, ...headers } = answer.headers;
+      const {
+        'content-length': length,
+        connection: _,
+        'keep-alive': __,
+        'transfer-encoding': ___,
+        ...headers
+      } = answer.headers;
       const isHead = incoming.method === 'HEAD';
-      const ownLength = answer.status === 204 ? {} : { 'content-length': isHead ? (length ?? '0') : String(Buffer.byteLength(answer.text)) };
+      const ownLength =
+        answer.status === 204
+          ? {}
+          : { 'content-length': isHead ? (length ?? '0') : String(Buffer.byteLength(answer.text)) };
       response.writeHead(answer.status, { ...headers, ...ownLength }).end(isHead ? undefined : answer.text);
     } catch {
       response.writeHead(502).end();

@@ -10,7 +10,9 @@ import { startServerProcess } from './server-process.ts';
 import { apiOrder, type Finding, openSession } from './session.ts';
 import { makeWorld } from './world.ts';
 
-const { values: given } = parseArgs({ options: { api: { type: 'string', multiple: true }, fault: { type: 'string', multiple: true } } });
+const { values: given } = parseArgs({
+  options: { api: { type: 'string', multiple: true }, fault: { type: 'string', multiple: true } },
+});
 const apis = apiOrder.filter((api) => given.api === undefined || given.api.includes(api));
 const planted = faults.filter(({ name }) => given.fault === undefined || given.fault.includes(name));
 /** With nothing lost, events arrive within a second; with something lost, they are not waited for much longer. */
@@ -28,7 +30,16 @@ async function main(): Promise<number> {
 
     const firstFailure = async (api: string, fault: Fault | undefined): Promise<Finding | undefined> => {
       proxy.plant(undefined);
-      const session = await openSession({ ...server, url: proxy.url, directUrl: server.url, size: 'quick', apis: [api], listener, world, arrivalMsMax: fault ? arrivalMsMax : 20_000 });
+      const session = await openSession({
+        ...server,
+        url: proxy.url,
+        directUrl: server.url,
+        size: 'quick',
+        apis: [api],
+        listener,
+        world,
+        arrivalMsMax: fault ? arrivalMsMax : 20_000,
+      });
       try {
         proxy.plant(fault);
         const found = fault?.inEvents ? [] : await session.proveApi(api, { stopAtFirst: true });

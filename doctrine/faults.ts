@@ -94,8 +94,6 @@ export function makeFaults(gateway: SandboxCardGateway, network: SandboxNetwork)
       ...network,
       apply: async (task) => {
         const { line, sequence } = task;
-        // A network that would never let go of a line is a matter for people, not for a compensation.
-        const isFinal = task.desired.state !== 'terminated';
         const putOff = {
           outcome: 'refused',
           line,
@@ -107,7 +105,7 @@ export function makeFaults(gateway: SandboxCardGateway, network: SandboxNetwork)
         return call(
           'network.apply',
           {
-            refused: isFinal ? () => network.plan({ mode: 'refuse', permanent: true, times: 1 }) : nothing,
+            refused: () => network.plan({ mode: 'refuse', permanent: true, times: 1 }),
             put_off: putOff,
           },
           () => network.apply(task),

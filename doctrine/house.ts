@@ -43,7 +43,7 @@ export interface House {
    * @throws Error when work is still left after `rounds`.
    */
   settle(worker?: Worker, rounds?: number): Promise<void>;
-  /** A customer with a card on file. @returns their id. */
+  /** A customer with a test card of this kind on file, a card of their own. @returns their id. */
   customer(token?: string): Promise<string>;
   /** Orders a plan. @returns the order's id. */
   order(customerId: string, offering?: string): Promise<string>;
@@ -140,7 +140,7 @@ export async function openHouse(): Promise<House> {
         { givenName: 'Ada', familyName: `Test ${customers}`, email: `c${customers}-${randomUUID()}@example.com` },
         operator,
       );
-      await execute(policy, addCard, { customerId: made.id, token }, operator);
+      await execute(policy, addCard, { customerId: made.id, token: `${token}_${customers}` }, operator);
       return made.id;
     },
     order: async (customerId, offering = 'PLAN_S') =>

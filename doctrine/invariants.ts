@@ -165,10 +165,11 @@ export const invariants: readonly Invariant[] = [
   ),
 ];
 
-// Tables whose rows are events' resources: each change of a row is an event, and each event has its row.
+// Tables whose rows are events' resources: each change of a row is an event, and each event has its row. A view has none.
 const tablesOfResources = `SELECT t.table_name AS name FROM information_schema.columns t
   WHERE t.table_schema = current_schema() AND t.column_name = 'version'
     AND EXISTS (SELECT 1 FROM information_schema.columns d WHERE d.table_schema = t.table_schema AND d.table_name = t.table_name AND d.column_name = 'document')
+    AND EXISTS (SELECT 1 FROM pg_tables b WHERE b.schemaname = t.table_schema AND b.tablename = t.table_name)
   ORDER BY 1`;
 
 // One pass over the events for all tables together.
@@ -182,7 +183,8 @@ const eventsOf = (tables: readonly string[]) => `
      OR l."resource" IS DISTINCT FROM r."document"`;
 
 const tablesWithId = `SELECT table_name AS name FROM information_schema.columns
-  WHERE table_schema = current_schema() AND column_name = 'id' AND data_type = 'text' AND table_name <> 'event' ORDER BY 1`;
+  WHERE table_schema = current_schema() AND column_name = 'id' AND data_type = 'text' AND table_name <> 'event'
+    AND table_name IN (SELECT tablename FROM pg_tables WHERE schemaname = current_schema()) ORDER BY 1`;
 
 const orphanEvents = (tables: readonly string[]) => `
   SELECT e."id", e."type", e."resource_id" FROM "event" e

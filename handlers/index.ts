@@ -9,8 +9,10 @@ import { tmf637 } from './tmf637.ts';
 import { tmf638 } from './tmf638.ts';
 import { tmf640 } from './tmf640.ts';
 import { tmf641 } from './tmf641.ts';
+import { tmf654 } from './tmf654.ts';
 import { tmf670 } from './tmf670.ts';
 import { tmf676 } from './tmf676.ts';
+import { tmf677 } from './tmf677.ts';
 import { tmf678 } from './tmf678.ts';
 import { tmf683 } from './tmf683.ts';
 import type { ApiHandlers } from './wire.ts';
@@ -33,8 +35,10 @@ export function createHandlers(
     TMF638: tmf638(commands),
     TMF640: tmf640(activationCommands),
     TMF641: tmf641(commands),
+    TMF654: tmf654(commands),
     TMF670: tmf670(commands),
     TMF676: tmf676(commands),
+    TMF677: tmf677(commands),
     TMF678: tmf678(commands),
     TMF683: tmf683(commands),
   };

@@ -28,6 +28,7 @@ export const prefixes = [
   'pay',
   'pme',
   'prc',
+  'quc',
   'rat',
   'ref',
   'req',
@@ -39,6 +40,7 @@ export const prefixes = [
   'svc',
   'tck',
   'tok',
+  'top',
   'usg',
   'usp',
 ] as const;

@@ -1,3 +1,5 @@
+import { usageConsumptionCommands } from './balance/consumption.ts';
+import { topupBalanceCommands } from './balance/topup.ts';
 import { customerBillCommands } from './bill/commands.ts';
 import { billOnDemandCommands } from './bill/on-demand.ts';
 import { paymentMethodCommands } from './card/commands.ts';
@@ -48,9 +50,11 @@ export const resourceCommandsFor: Readonly<Record<string, WireCommands>> = {
   productOfferingPrice: productOfferingPriceCommands,
   productOrder: productOrderCommands,
   productSpecification: productSpecificationCommands,
+  queryUsageConsumption: usageConsumptionCommands,
   refund: refundCommands,
   service: serviceInventoryCommands,
   serviceOrder: serviceOrderCommands,
+  topupBalance: topupBalanceCommands,
   troubleTicket: ticketCommands,
   usage: usageCommands,
   usageSpecification: usageSpecificationCommands,

@@ -7,6 +7,8 @@ type Columns = ResourceBinding['columns'];
 // A column stands for an attribute only where it always holds the same, and where an index makes it the quicker way:
 // every document has an index that answers equality. Times are asked of the document, which keeps more digits.
 const noColumns: Columns = {};
+// The documents of balances are made as they are read: what lies in a column spares making all of them.
+const ofOneLine: Columns = { 'product.id': { column: 'subscription_id', type: 'text' } };
 
 interface Stored {
   readonly table: string;
@@ -40,6 +42,10 @@ const stored: Readonly<Record<string, Stored>> = {
   customerBill: { table: 'customer_bill', columns: { billNo: { column: 'bill_no', type: 'text' } } },
   appliedCustomerBillingRate: { table: 'applied_customer_billing_rate', columns: noColumns },
   partyInteraction: { table: 'party_interaction', columns: noColumns },
+  bucket: { table: 'bucket_wire', columns: ofOneLine },
+  accumulatedBalance: { table: 'accumulated_balance_wire', columns: ofOneLine },
+  topupBalance: { table: 'topup_balance', columns: noColumns },
+  queryUsageConsumption: { table: 'query_usage_consumption', columns: noColumns },
 };
 
 /** Where a resource of an API is reached, as links are stored: the public address is put in at the door. */

@@ -272,6 +272,8 @@ test('a listener that was down gets everything once it is back, in order for eac
   const tickets = await Promise.all(['a', 'b', 'c'].map(open));
   await drain();
   await eventually(arrived, (all) => all.length === 3);
+  // An answer that was lost on its way would bring the event again.
+  await allDelivered();
   const { port } = listener;
   await listener.kill();
   for (let turn = 1; turn <= 4; turn += 1) {

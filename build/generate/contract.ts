@@ -74,9 +74,12 @@ export type Derivation = z.infer<typeof derivation>;
 
 const operationName = z.enum(['list', 'create', 'retrieve', 'patch', 'delete']);
 
+const unserved = z.strictObject({ operations: z.array(operationName).min(1), reason: z.string().min(20) });
+
 const resource = z.strictObject({
   about: z.string(),
   operations: z.array(operationName).min(1),
+  unserved: unserved.optional(),
   events: z.array(z.string()).optional(),
   state: z.string().optional(),
   accepted: z.boolean().optional(),

@@ -69,6 +69,8 @@ export interface ExpandedOperation {
   resource: string | null;
   schema: string | null;
   operation: DocumentOperation;
+  /** False where a subscriber offers it, or where the contract says why nobody does. */
+  served: boolean;
 }
 
 export interface ExpandedEvent {
@@ -289,6 +291,12 @@ function expandOperation(
   };
 }
 
+/** An operation that the standard has and this server does not: it says so, with the reason. */
+function withoutServer(operation: DocumentOperation, reason: string): DocumentOperation {
+  const { operationId, tags, summary, ...rest } = operation;
+  return { operationId, tags, summary, ...rest, description: `Not served. ${reason}`, 'x-airtime-served': false };
+}
+
 function namesOf(schema: string): Record<string, string> {
   const thing = spell(schema);
   return { resource: lowerFirst(schema), Schema: schema, thing, things: plural(thing), 'a thing': withArticle(thing) };
@@ -296,22 +304,28 @@ function namesOf(schema: string): Record<string, string> {
 
 function expandOperations(contract: Contract, common: Common): ExpandedOperation[] {
   const operations: ExpandedOperation[] = [];
-  for (const [resource, { operations: kinds, accepted = false }] of Object.entries(contract.resources)) {
+  for (const [resource, { operations: kinds, accepted = false, unserved }] of Object.entries(contract.resources)) {
     const schema = upperFirst(resource);
+    for (const kind of unserved?.operations ?? []) {
+      if (!kinds.includes(kind)) throw new Error(`${contract.api}: ${resource} has no ${kind} to leave unserved`);
+    }
     for (const kind of kinds) {
       const expanded = expandOperation(kind, namesOf(schema), common, accepted && kind === 'create');
-      operations.push({ kind, resource, schema, ...expanded });
+      const reason = unserved?.operations.includes(kind) ? unserved.reason : null;
+      const operation = reason === null ? expanded.operation : withoutServer(expanded.operation, reason);
+      operations.push({ kind, resource, schema, ...expanded, operation, served: reason === null });
     }
   }
   for (const kind of ['registerListener', 'unregisterListener'] as const) {
-    operations.push({ kind, resource: null, schema: null, ...expandOperation(kind, {}, common, false) });
+    const expanded = expandOperation(kind, {}, common, false);
+    operations.push({ kind, resource: null, schema: null, ...expanded, served: true });
   }
   for (const [resource, { events = [] }] of Object.entries(contract.resources)) {
     const schema = upperFirst(resource);
     for (const event of events) {
       const name = `${schema}${event}Event`;
       const expanded = expandOperation('listener', { Event: name, event: lowerFirst(name) }, common, false);
-      operations.push({ kind: 'listener', resource, schema, ...expanded });
+      operations.push({ kind: 'listener', resource, schema, ...expanded, served: false });
     }
   }
   return operations;

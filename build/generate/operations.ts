@@ -35,7 +35,7 @@ export interface Operation {
   readonly path: string;
   readonly resource: string | null;
   readonly schema: string | null;
-  /** False where the subscriber offers the operation and this server calls it. */
+  /** False where the subscriber offers the operation and this server calls it, or where nobody does: see its description. */
   readonly served: boolean;
   readonly successStatuses: readonly number[];
 }
@@ -73,7 +73,7 @@ export function operationTable(contracts: ExpandedContract[]): string {
     basePaths: contract.basePaths,
   }));
   const operations = contracts.flatMap(({ contract, operations: expanded }) =>
-    expanded.map(({ kind, method, path, resource, schema, operation }) => ({
+    expanded.map(({ kind, method, path, resource, schema, operation, served }) => ({
       api: contract.api,
       operationId: operation.operationId,
       kind,
@@ -81,14 +81,17 @@ export function operationTable(contracts: ExpandedContract[]): string {
       path,
       resource,
       schema,
-      served: kind !== 'listener',
+      served,
       successStatuses: Object.keys(operation.responses)
         .map(Number)
         .filter((status) => status >= 200 && status < 300),
     })),
   );
-  const resources = contracts.flatMap(({ contract, resources: expanded }) =>
-    expanded.map((resource) => ({ api: contract.api, basePath: contract.basePaths[0], ...resource })),
+  // What is not served at all has no place to live, and is no resource of this server.
+  const resources = contracts.flatMap(({ contract, resources: expanded, operations: all }) =>
+    expanded
+      .filter(({ resource }) => all.some((one) => one.resource === resource && one.served))
+      .map((resource) => ({ api: contract.api, basePath: contract.basePaths[0], ...resource })),
   );
   const rows = (values: readonly object[]): string => values.map((value) => `  ${JSON.stringify(value)},\n`).join('');
   return (

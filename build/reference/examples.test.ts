@@ -12,6 +12,7 @@ import { operations } from '../../generated/operations.ts';
 import { missingCommands } from '../../handlers/generic.ts';
 import { resourceCommandsFor } from '../../policy/resources.ts';
 import { allExampleScripts } from './example-script.ts';
+import { doorExamples } from './examples.ts';
 
 // Every example of the reference is run as it is copied: by a shell of its own, against a whole server.
 
@@ -52,14 +53,23 @@ function statusesOf({ operation, script }: (typeof all)[number]): readonly numbe
 
 const all = allExampleScripts();
 
+const runExample = async (text: string) => {
+  const { stdout } = await run('sh', ['-c', text], {
+    env: { PATH: process.env.PATH, AIRTIME_URL: platform.url, TOKEN: platform.firstToken },
+    timeout: 25_000,
+  });
+  return { stdout, status: Number(/^HTTP\/1\.1 (\d{3})/.exec(stdout)?.[1]) };
+};
+
 describe.concurrent('an example', () => {
   test.for(all)('$operation.api $operation.operationId', async (one) => {
-    const { stdout } = await run('sh', ['-c', `${one.script.preparation}${one.script.request}`], {
-      env: { PATH: process.env.PATH, AIRTIME_URL: platform.url, TOKEN: platform.firstToken },
-      timeout: 25_000,
-    });
-    const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(stdout)?.[1]);
+    const { stdout, status } = await runExample(`${one.script.preparation}${one.script.request}`);
     expect(statusesOf(one), stdout).toContain(status);
+  });
+
+  test.for(Object.entries(doorExamples))('of a door: %s', async ([, { request, statuses }]) => {
+    const { stdout, status } = await runExample(request);
+    expect(statuses, stdout).toContain(status);
   });
 });
 

@@ -64,6 +64,13 @@ const bought = (about: string, api: Api, path: string, pick?: string): Variable 
 const line = bought('the line that was ordered', 'TMF637', '/product?relatedParty.id=$CUSTOMER_ID&fields=id');
 const bill = bought('the bill of the order', 'TMF678', '/customerBill?relatedParty.id=$CUSTOMER_ID&fields=id');
 
+const bucket: Variable = {
+  about: 'a bucket of the line, once it is active',
+  listed: { api: 'TMF654', path: '/bucket?product.id=$LINE_ID&usageType=data&fields=id' },
+  needs: ['LINE_ID'],
+  isAwaited: true,
+};
+
 export const variables: Readonly<Record<string, Variable>> = {
   CUSTOMER_ID: made('a customer', 'TMF629', 'customer'),
   PAYMENT_METHOD_ID: made('a card on file of the customer', 'TMF670', 'paymentMethod'),
@@ -101,6 +108,9 @@ export const variables: Readonly<Record<string, Variable>> = {
   PAYMENT_ID: made('a payment', 'TMF676', 'payment'),
   REFUND_ID: made('a refund', 'TMF676', 'refund'),
   CUSTOMER_BILL_ON_DEMAND_ID: made('a request for a bill', 'TMF678', 'customerBillOnDemand'),
+  BUCKET_ID: bucket,
+  TOPUP_BALANCE_ID: made('a top-up', 'TMF654', 'topupBalance'),
+  QUERY_USAGE_CONSUMPTION_ID: made('a question about use', 'TMF677', 'queryUsageConsumption'),
   PARTY_INTERACTION_ID: made('an interaction', 'TMF683', 'partyInteraction'),
 };
 
@@ -257,6 +267,7 @@ export const examples: Readonly<Record<string, ResourceExamples>> = {
       needs: ['PAYMENT_METHOD_ID'],
     },
     patch: { body: { description: 'The line of the daughter.' } },
+    delete: notDeleted('What was sold stays on record: the refusal shows the rule. A line is ended by an order.'),
   },
   'TMF638.service': {
     list: 'category=CFS&state=active&fields=name,state,supportingResource',
@@ -316,6 +327,30 @@ export const examples: Readonly<Record<string, ResourceExamples>> = {
         totalAmount: money(2),
       },
     },
+  },
+  'TMF654.bucket': {
+    list: 'usageType=data&status=active&fields=name,remainingValue,validFor',
+    one: bucket,
+  },
+  'TMF654.topupBalance': {
+    list: 'status=completed&sort=-requestedDate',
+    create: {
+      body: {
+        amount: { amount: 1, units: 'GB' },
+        usageType: 'data',
+        bucket: { id: '$BUCKET_ID' },
+        partyAccount: { id: '$ACCOUNT_ID' },
+      },
+      note: 'It is an order for the add-on that holds this amount, charged to the card on file; `status` says what became of it.',
+    },
+  },
+  'TMF654.accumulatedBalance': {
+    list: 'usageType=data&fields=name,totalBalance',
+    one: listed('a sum', 'TMF654', '/accumulatedBalance?limit=1&fields=id', ['BUCKET_ID']),
+  },
+  'TMF677.queryUsageConsumption': {
+    list: 'limit=5',
+    create: { body: { searchCriteria: { product: [{ id: '$LINE_ID' }] } } },
   },
   'TMF678.customerBillOnDemand': {
     list: 'state=done',

@@ -100,7 +100,7 @@ function apiPage(api: ApiReference): Page {
     body: html`<dl class="facts">
 <dt>Version<dd>${api.version}
 <dt>Base path<dd>${api.basePaths.map((path) => html`<code>${path}</code> `)}
-<dt>Served<dd>${served.length - missing.length} of ${served.length} operations
+<dt>Served<dd>${served.length - missing.length} of ${served.length + api.unserved.length} operations
 <dt>Document<dd><a href="openapi/${api.api}.json"><code>${api.api}.json</code></a>, OpenAPI 3.0
 <dt>Token<dd>scope <code>tmf:${api.api}</code>
 </dl>
@@ -111,7 +111,21 @@ ${api.resources.map((resource) => resourceSection(resource))}
 <p>A subscriber registers a callback and is then sent each event of this API as a POST, again until it answers with a status in the two hundreds. The <a href="guide.html#be-told-notifications">guide</a> has the details.</p>
 ${api.hub.map(operationArticle)}
 </section>
-<section aria-labelledby="types">
+${
+  api.unserved.length > 0 &&
+  html`<section aria-labelledby="unserved">
+<h2 id="unserved">Not served</h2>
+<p>The contract has these operations, and this server declines them on purpose.</p>
+${table(
+  ['Operation', 'Path', 'Why'],
+  api.unserved.map(
+    ({ operation, reason }) =>
+      html`<tr id="${operation.operationId}"><td><code>${operation.operationId}</code><td>${operation.method.toUpperCase()} <code>${operation.path}</code><td>${inline(reason)}`,
+  ),
+  'Operations not served',
+)}</section>
+`
+}<section aria-labelledby="types">
 <h2 id="types">Types</h2>
 ${api.types.map(typeDetails)}
 </section>
@@ -141,6 +155,7 @@ ${official !== undefined && html`<p>In the official document:</p><pre><code>${JS
         below: links(resource.operations),
       })),
       { href: '#hub', text: 'Notifications', below: links(api.hub) },
+      ...(api.unserved.length > 0 ? [{ href: '#unserved', text: 'Not served' }] : []),
       { href: '#types', text: 'Types' },
       { href: '#deviations', text: 'Deviations' },
     ],
@@ -253,9 +268,9 @@ ${prepared.length > 0 && html`<details><summary>First: ${prepared.join(', ')}</s
 
 function rulesPage({ rules }: Reference): Page {
   const groups = new Map<string, Markup[]>();
-  for (const { code, sentence, status, operations, tools } of rules) {
+  for (const { code, sentences, status, operations, tools } of rules) {
     const group = code.split('.')[0] ?? code;
-    const row = html`<tr id="${code}"><td><code>${code}</code><td>${sentence}<td>${status}<td class="dim">${operations.map(({ api, operationId }) => html`<a href="${api}.html#${operationId}">${api} ${operationId}</a> `)}${tools.map((tool) => html`<a href="tools.html#${tool}">${tool}</a> `)}${operations.length + tools.length === 0 && 'every request with a body'}`;
+    const row = html`<tr id="${code}"><td><code>${code}</code><td>${sentences.join(' Or: ')}<td>${status}<td class="dim">${operations.map(({ api, operationId }) => html`<a href="${api}.html#${operationId}">${api} ${operationId}</a> `)}${tools.map((tool) => html`<a href="tools.html#${tool}">${tool}</a> `)}${operations.length + tools.length === 0 && 'every request with a body'}`;
     groups.set(group, [...(groups.get(group) ?? []), row]);
   }
   return {
@@ -332,7 +347,7 @@ function toolsPage({ tools }: Reference): Page {
     body: html`<h2 id="calls">Calls</h2>
 <p><code>GET /tools</code> lists the tools that the token may use, with their inputs as JSON Schema. <code>POST /tools/{name}</code> runs one and answers <code>{"result": …}</code>; its body is the input. The scope of a tool is <code>tools:</code> and its name, and <code>tools:*</code> opens all. <code>Idempotency-Key</code> and errors are as at every other door. Money is in minor units here.</p>
 ${example(doorExamples.toolList.request)}${example(doorExamples.tool.request)}
-<h2 id="sandbox">Test cards</h2>
+<h2 id="test-cards">Test cards</h2>
 <p>The sandbox gateway knows these tokens, and others that begin with one of them: <code>tok_visa_2</code> is another card that behaves alike. What a sandbox does next is planned by <a href="#card_gateway.plan_fault"><code>card_gateway.plan_fault</code></a> and <a href="#network.plan_fault"><code>network.plan_fault</code></a>.</p>
 ${table(
   ['Token', 'What happens'],
@@ -342,7 +357,7 @@ ${table(
 ${[...nouns].map(([noun, list]) => html`<h2 id="${idOf(noun)}"><code>${noun}</code></h2>\n${list.map(toolArticle)}`)}`,
     contents: [
       { href: '#calls', text: 'Calls' },
-      { href: '#sandbox', text: 'Test cards' },
+      { href: '#test-cards', text: 'Test cards' },
       ...[...nouns.keys()].map((noun) => ({ href: `#${idOf(noun)}`, text: noun, isCode: true })),
     ],
   };
@@ -411,7 +426,11 @@ export function searchEntries({ apis: all, rules, tools }: Reference): SearchEnt
       ),
       ...api.types.map(({ name }) => ({ text: name, kind: `${api.api} type`, href: `${api.api}.html#type-${name}` })),
     ]),
-    ...rules.map(({ code, sentence }) => ({ text: `${code}: ${sentence}`, kind: 'rule', href: `rules.html#${code}` })),
+    ...rules.map(({ code, sentences }) => ({
+      text: `${code}: ${sentences.join(' ')}`,
+      kind: 'rule',
+      href: `rules.html#${code}`,
+    })),
     ...errors.map(({ status, reason }) => ({
       text: `${status} ${reason}`,
       kind: 'error',

@@ -30,6 +30,8 @@ export interface ApiReference {
   readonly basePaths: readonly string[];
   readonly resources: readonly ResourceReference[];
   readonly hub: readonly OperationReference[];
+  /** Operations of the contract that are not offered, on purpose, each with the reason. */
+  readonly unserved: readonly { readonly operation: Operation; readonly reason: string }[];
   /** What the resources are made of, by name. */
   readonly types: readonly TypeReference[];
   readonly deviations: readonly DeviationReference[];
@@ -86,7 +88,8 @@ export interface OperationReference {
 
 export interface RuleReference {
   readonly code: string;
-  readonly sentence: string;
+  /** More than one where the rule is put otherwise for another command. */
+  readonly sentences: readonly string[];
   readonly status: number;
   /** By the doors it is met at. */
   readonly operations: readonly { api: Api; operationId: string }[];
@@ -143,6 +146,12 @@ function apiReference(root: string, api: Api): ApiReference {
         stateProperty,
       }),
     ),
+    unserved: operations
+      .filter((one) => one.api === api && !one.served && one.kind !== 'listener')
+      .map((operation) => ({
+        operation,
+        reason: document.paths[operation.path]?.[operation.method]?.description?.replace(/^Not served\. /, '') ?? '',
+      })),
     hub: served.filter((one) => one.resource === null).map((one) => operationReference(document, one)),
     types: reachableTypes(
       document,
@@ -278,11 +287,12 @@ function ruleReferences(all: readonly ApiReference[]): RuleReference[] {
   const codes = new Set([...doors, ...inCommands, ...met].map((one) => one.code));
   return [...codes].sort().map((code) => {
     const uses = met.filter((one) => one.code === code);
-    const own = [...doors, ...inCommands, ...met].find((one) => one.code === code);
+    const same = [...doors, ...inCommands, ...met].filter((one) => one.code === code);
+    const [own] = same;
     if (!own) throw new Error(`rule ${code} is nowhere`);
     return {
       code,
-      sentence: own.sentence,
+      sentences: [...new Set(same.map((one) => one.sentence))],
       status: own.status ?? 422,
       operations: uses.map(({ api, operationId }) => ({ api, operationId })),
       tools: [...new Set(inCommands.filter((one) => one.code === code).map((one) => one.tool))].sort(),

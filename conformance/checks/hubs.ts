@@ -56,7 +56,11 @@ function changeable(suite: Suite, api: string): ResourceDoor | undefined {
 async function awaited<T>(suite: Suite, place: string, look: () => Promise<T | undefined>): Promise<T> {
   const api = place.slice(-6);
   try {
-    return await until(`what ${place} waits for`, look, suite.silent.has(api) ? arrivalMsMaxAfterSilence : suite.arrivalMsMax);
+    return await until(
+      `what ${place} waits for`,
+      look,
+      suite.silent.has(api) ? arrivalMsMaxAfterSilence : suite.arrivalMsMax,
+    );
   } catch (error) {
     suite.silent.add(api);
     throw error;
@@ -270,8 +274,8 @@ const perEvent: readonly Check[] = [
       if (why !== undefined) return why;
       const door = suite.doors.find((one) => one.api === api && one.name === event.resource);
       if (!door) throw new Error(`${api} has no ${event.resource}`);
-      await occasions[key]?.(door, suite);
       const isIt = (one: Delivery) => nameOf(one) === event.name;
+      if (!(await suite.listener.heard(observerOf(api))).some(isIt)) await occasions[key]?.(door, suite);
       await arrived(suite, observerOf(api), isIt);
       const validators = await validatorsOf(apiOf(api));
       const heard = (await suite.listener.heard(observerOf(api))).filter(isIt);

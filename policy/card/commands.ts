@@ -132,7 +132,10 @@ const create = command<CreateInput, NewCardFacts, Stored>({
   effect: 'write',
   rules,
   ask: (outside, input) => describe(outside.gateway, input.document as JsonObject),
-  facts: (tx, input, asked) => newCardFacts(tx, input.document as JsonObject, asked as CardFacts | undefined),
+  async facts(tx, input, asked) {
+    await checkContract(paymentMethodResource, { id: 'new', ...(input.document as JsonObject) });
+    return newCardFacts(tx, input.document as JsonObject, asked as CardFacts | undefined);
+  },
   apply: keepCard,
 });
 

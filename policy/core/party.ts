@@ -47,6 +47,7 @@ export const refs = {
   offering: (id: string, name?: string) => reference('TMF620', 'productOffering', id, name),
   price: (id: string, name?: string) => reference('TMF620', 'productOfferingPrice', id, name),
   productOrder: (id: string) => reference('TMF622', 'productOrder', id),
+  serviceOrder: (id: string) => reference('TMF641', 'serviceOrder', id),
   product: (id: string, name?: string) => reference('TMF637', 'product', id, name),
   service: (id: string, name?: string) => reference('TMF638', 'service', id, name),
   ticket: (id: string, name?: string) => reference('TMF621', 'troubleTicket', id, name),
@@ -55,6 +56,7 @@ export const refs = {
   bill: (id: string) => reference('TMF678', 'customerBill', id),
   /** A billing account is a reference only: no API of ours serves it. */
   account: (id: string) => unserved('BillingAccount', id, 'Billing account'),
+  person: (id: string, name: string) => unserved('Individual', id, name),
   esim: (id: string) => unserved('ESimProfile', id, 'eSIM profile'),
   number: (msisdn: string) => unserved('LogicalResource', msisdn, 'MSISDN'),
   serviceSpecification: (kind: 'CustomerFacing' | 'ResourceFacing', id: string, name: string) => ({

@@ -41,10 +41,12 @@ export interface Tables {
   productOfferingPrice: models.ProductOfferingPriceModel;
   productOrder: models.ProductOrderModel;
   productSpecification: models.ProductSpecificationModel;
+  queryUsageConsumption: models.QueryUsageConsumptionModel;
   refund: models.RefundModel;
   service: models.ServiceModel;
   serviceOrder: models.ServiceOrderModel;
   subscription: models.SubscriptionModel;
+  topupBalance: models.TopupBalanceModel;
   troubleTicket: models.TroubleTicketModel;
   usage: models.UsageModel;
   usageSpecification: models.UsageSpecificationModel;

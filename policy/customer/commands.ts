@@ -80,9 +80,10 @@ const create = command<CreateInput, CustomerFacts, Stored>({
   audience: ['operator', 'integrator'],
   effect: 'write',
   rules: createRules,
-  facts(tx, input) {
+  async facts(tx, input) {
     const given = input.document as JsonObject;
     const document: JsonObject = { '@type': 'Customer', ...given, status: text(given.status) ?? 'initialized' };
+    await checkContract(customerResource, { id: 'new', ...document });
     return customerFacts(tx, '', document, undefined);
   },
   apply: (tx, facts) => createCustomer(tx, facts.document),
@@ -110,7 +111,7 @@ export const registerCustomer = command<z.infer<typeof registerInput>, CustomerF
       '@type': 'Customer',
       name,
       status: 'initialized',
-      engagedParty: { id: tx.newId('cus').replace('cus_', 'party-'), name, '@referredType': 'Individual' },
+      engagedParty: refs.person(tx.newId('cus').replace('cus_', 'party-'), name),
       contactMedium: [
         { mediumType: 'email', preferred: true, characteristic: { emailAddress: input.email } },
         ...(input.phone ? [{ mediumType: 'phone', characteristic: { phoneNumber: input.phone } }] : []),

@@ -1,4 +1,4 @@
-import type { DesiredLine, NetworkAnswer } from '../../adapters/network.ts';
+import type { DesiredLine, Network, NetworkAnswer } from '../../adapters/network.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { type StepDefinition, schedule, TryLater } from '../core/flow.ts';
 import { text } from '../core/party.ts';
@@ -45,15 +45,18 @@ const deliver: StepDefinition = {
       };
     });
     const then = isJsonObject(context.step.input.then) ? context.step.input.then : undefined;
-    const mayGiveUp =
-      then !== undefined && task.desired.state !== 'terminated' && context.step.attempts >= attemptsForOrders;
+    // An order can end in a refusal. A line that must be stopped, served again or let go of cannot.
+    const mayRefuse = then !== undefined && task.desired.state !== 'terminated';
+    const mayGiveUp = mayRefuse && context.step.attempts >= attemptsForOrders;
+    const key =
+      mayRefuse || context.step.attempts === 1 ? task.key : await unrefusedKey(context.outside.network, task.key);
     let answer: NetworkAnswer | undefined;
     try {
-      answer = await context.outside.network.apply(task);
+      answer = await context.outside.network.apply({ ...task, key });
     } catch (error) {
       if (!mayGiveUp) throw error;
     }
-    if (answer?.outcome === 'refused' && !answer.permanent && !mayGiveUp)
+    if (answer?.outcome === 'refused' && !mayGiveUp && !(mayRefuse && answer.permanent))
       throw new TryLater(`${answer.code}: ${answer.message}`);
     const refusal =
       answer === undefined
@@ -68,6 +71,15 @@ const deliver: StepDefinition = {
     });
   },
 };
+
+/** A key keeps a refusal for good, so what must be done all the same is asked again under the next key. */
+async function unrefusedKey(network: Network, first: string): Promise<string> {
+  for (let round = 1; ; round += 1) {
+    const key = round === 1 ? first : `${first}:${round}`;
+    const found = await network.find(key);
+    if (found?.outcome !== 'refused' || !found.permanent) return key;
+  }
+}
 
 async function closeMonitor(tx: Tx, monitorId: string, refusal: string | undefined): Promise<void> {
   const monitor = await lockResource(tx, monitorResource, monitorId);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CardGateway } from '../../adapters/card-gateway.ts';
+import { type FaultMode, makeFaults, modesAt } from '../../doctrine/faults.ts';
 import { type House, hurry, openHouse, operator } from '../../doctrine/house.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { freezeClock } from '../clock/commands.ts';
@@ -253,6 +254,32 @@ describe('an order is cancelled at any point before its capture, and at none aft
   });
 });
 
+it('whatever fails while it is cancelled, all of it comes back', { timeout: 120_000 }, async () => {
+  const faults = makeFaults(house.gateway, house.network);
+  const faulty = house.worker(faults.steps(steps));
+  const play = async (planted: ReadonlyMap<number, FaultMode>): Promise<void> => {
+    await house.gateway.clearPlans();
+    await house.network.clearPlans();
+    const order = await house.order(await house.customer());
+    expect([await step(), await step()]).toEqual(['order.authorise', 'order.provision']);
+    const { id } = await cancel(order);
+    faults.begin(planted);
+    await house.settle(faulty);
+    expect([[...planted], (await task(id)).state, (await house.state(order)).order]).toEqual([
+      [...planted],
+      'done',
+      'cancelled',
+    ]);
+  };
+  await play(new Map());
+  const points = [...faults.passed];
+  expect(points).toEqual(expect.arrayContaining(['gateway.void', 'network.apply']));
+  for (const [index, point] of points.entries()) {
+    for (const mode of modesAt(point)) await play(new Map([[index, mode]]));
+    expect([point, await house.breaches()]).toEqual([point, []]);
+  }
+});
+
 describe('rules', () => {
   it('order.cancel_before_activation: while the money is being taken it is too late', async () => {
     const attempt = async (policy: Policy): Promise<Stored> => {
@@ -350,7 +377,7 @@ describe('several items', () => {
     return made.id;
   };
 
-  it('are cancelled together, and one that is served already keeps the order', { timeout: 30_000 }, async () => {
+  it('are cancelled together, and one that is served already keeps the order', { timeout: 90_000 }, async () => {
     for (let before = 0; before < 12; before += 1) {
       const order = await twoPlans();
       for (let ran = 0; ran < before; ran += 1) await step();

@@ -8,6 +8,7 @@ import { schedule } from '../core/flow.ts';
 import { customerIdOf, objects, refs, text } from '../core/party.ts';
 import {
   type CreateInput,
+  checkContract,
   createInput,
   createResource,
   documentOf,
@@ -174,7 +175,10 @@ const create = command<CreateInput, OrderFacts, Stored>({
   audience: ['operator', 'integrator'],
   effect: 'money',
   rules: buyingRules,
-  facts: (tx, input) => orderFacts(tx, input.document as JsonObject),
+  async facts(tx, input) {
+    await checkContract(productOrderResource, { id: 'new', ...(input.document as JsonObject) });
+    return orderFacts(tx, input.document as JsonObject);
+  },
   apply: acknowledge,
   keepRefused: (tx, facts, _input, refusal) => keepRejected(tx, facts, refusal),
 });

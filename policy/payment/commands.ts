@@ -3,6 +3,7 @@ import { command } from '../core/command.ts';
 import { text } from '../core/party.ts';
 import {
   type CreateInput,
+  checkContract,
   createInput,
   createResource,
   type ResourceCommands,
@@ -29,7 +30,11 @@ const create = command<CreateInput, ResourceFacts, Stored>({
   audience: ['operator', 'integrator'],
   effect: 'money',
   rules: [nothingToSettle],
-  facts: async (_tx, input) => ({ id: '', version: 0n, before: undefined, document: input.document as JsonObject }),
+  async facts(_tx, input) {
+    const document = input.document as JsonObject;
+    await checkContract(paymentResource, { id: 'new', ...document });
+    return { id: '', version: 0n, before: undefined, document };
+  },
   apply: (tx, facts) => createResource(tx, paymentResource, facts.document),
   keepRefused: (tx, facts, _input, refusal) =>
     createResource(tx, paymentResource, {

@@ -101,6 +101,7 @@ export async function createLine(
           orderItemAction: 'add',
           orderItemId: of.itemId,
           productOrderId: of.productOrderId,
+          productOrderHref: refs.productOrder(of.productOrderId).href,
           '@referredType': 'ProductOrder',
         },
       ],
@@ -187,7 +188,7 @@ export async function orderNetwork(tx: Tx, lineId: string, then?: Then): Promise
   return row?.monitor ?? undefined;
 }
 
-/** New quota for a line. Each allowance is a bucket; what has an end has a step that ends it. */
+/** New quota for a line. Each allowance is a bucket, and something ends it: a step, or the renewal of its period. */
 export async function grantBuckets(
   tx: Tx,
   line: Line,
@@ -232,6 +233,9 @@ export async function grantBuckets(
       customerId: line.customerId,
     });
   }
+  // A plan's quota ends with its period, and the renewal of that instant ends it: a step of its own could come first
+  // and stop a line that is about to be paid for.
+  if (grant.source === 'plan') return;
   await schedule(tx, {
     flow: 'bucket',
     subject: line.id,

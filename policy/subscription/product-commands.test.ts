@@ -153,19 +153,14 @@ describe('creating a product is placing an order', () => {
     ]);
   });
 
+  const noPlan = async (): Promise<unknown> => undefined;
+  const refuse = (when: 'inactive' | 'active'): Promise<unknown> =>
+    house.network.plan({ mode: 'refuse', permanent: true, when, times: 1 });
   it.each([
-    ['the card is declined', 'tok_declined', async () => undefined],
-    ['the capture fails', 'tok_authorises_capture_fails', async () => undefined],
-    [
-      'the network will not provision',
-      'tok_visa',
-      () => house.network.plan({ mode: 'refuse', permanent: true, when: 'inactive', times: 1 }),
-    ],
-    [
-      'the network will not enable',
-      'tok_visa',
-      () => house.network.plan({ mode: 'refuse', permanent: true, when: 'active', times: 1 }),
-    ],
+    ['the card is declined', 'tok_declined', noPlan],
+    ['the capture fails', 'tok_authorises_capture_fails', noPlan],
+    ['the network will not provision', 'tok_visa', () => refuse('inactive')],
+    ['the network will not enable', 'tok_visa', () => refuse('active')],
   ] as const)('%s: the product ends, nothing is kept of it', async (_name, token, plan) => {
     await plan();
     const made = await create(await body(await house.customer(token)));

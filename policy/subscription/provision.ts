@@ -61,6 +61,7 @@ export async function createLineServices(tx: Tx, line: NewLine): Promise<void> {
       {
         itemId: line.itemId,
         serviceOrderId: line.serviceOrderId,
+        serviceOrderHref: refs.serviceOrder(line.serviceOrderId).href,
         itemAction: 'add',
         role: 'initiator',
         '@referredType': 'ServiceOrder',

@@ -53,6 +53,8 @@ const renew: StepDefinition = {
     const begun = await context.during('subscription.renewal_attempt', async (tx) => {
       const line = await lockLine(tx, context.step.subject);
       if (isOvertaken(line, boundary)) return undefined;
+      // A charge that is still not answered is no grace: the old quota ends at the boundary and the line stops with it.
+      if (context.step.attempts > 1) await expireBuckets(tx, line, boundary);
       const payment = await attemptPayment(tx, {
         factKey: renewalFact(line.id, boundary),
         purpose: 'renewal',

@@ -23,6 +23,7 @@ caption { text-align: left; font-weight: 600; padding: .5rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .5rem .75rem .5rem 0; border-bottom: 1px solid #ccc; overflow-wrap: anywhere; }
 th { font-size: .875rem; color: #555; font-weight: 600; }
 .money { text-align: right; padding-right: 0; padding-left: .75rem; white-space: nowrap; }
+.whole { white-space: nowrap; }
 tfoot th, tfoot td { border-bottom: 0; padding-bottom: .125rem; color: inherit; font-size: 1rem; font-weight: 400; }
 tfoot tr:last-child > * { font-weight: 700; border-top: 1px solid; }
 .about { color: #555; font-size: .875rem; }
@@ -73,9 +74,11 @@ const titles = { receipt: 'Receipt', creditNote: 'Credit note', statement: 'Stat
 /** Dates of a bill are the operator's, wherever it is read. */
 function dates(timeZone: string) {
   const day = new Intl.DateTimeFormat('en-GB', { timeZone, dateStyle: 'long' });
+  const short = new Intl.DateTimeFormat('en-GB', { timeZone, dateStyle: 'medium' });
   const instant = new Intl.DateTimeFormat('en-GB', { timeZone, dateStyle: 'long', timeStyle: 'short' });
   return {
     day: (at: string) => day.format(new Date(at)),
+    short: (at: string) => short.format(new Date(at)),
     instant: (at: string) => instant.format(new Date(at)),
     /** A period ends before its last instant, so what ends at midnight covers the day before. */
     period: ({ startDateTime, endDateTime }: { startDateTime: string; endDateTime: string }) =>
@@ -88,8 +91,9 @@ function dates(timeZone: string) {
 const fact = (name: string, value: string | null | undefined): Markup =>
   value ? html`<dt>${name}</dt><dd>${value}</dd>` : none;
 
-const sumRow = (name: string, amount: WireMoney, columns: number): Markup =>
-  html`<tr><th scope="row" colspan="${columns}">${name}</th><td class="money">${moneyText(amount)}</td></tr>`;
+/** A sum under the last column; `columns` are those before it that are always seen, `wide` those that a phone hides. */
+const sumRow = (name: string, amount: WireMoney, columns: number, wide: number): Markup =>
+  html`<tr><th scope="row" colspan="${columns}">${name}</th><td class="wide" colspan="${wide}"></td><td class="money">${moneyText(amount)}</td></tr>`;
 
 function receiptTable(of: PrintableBill): Markup {
   const { period } = dates(of.timeZone);
@@ -101,10 +105,10 @@ function receiptTable(of: PrintableBill): Markup {
 <td class="money wide">${moneyText(line.taxExcludedAmount)}</td><td class="money wide">${taxes}</td><td class="money">${moneyText(line.taxIncludedAmount)}</td></tr>`;
   });
   const sums = [
-    bill.taxExcludedAmount ? sumRow('Before tax', bill.taxExcludedAmount, 3) : none,
-    ...(bill.taxItem ?? []).map((tax) => sumRow(`${tax.taxCategory ?? 'Tax'} ${tax.taxRate} %`, tax.taxAmount, 3)),
+    bill.taxExcludedAmount ? sumRow('Before tax', bill.taxExcludedAmount, 1, 2) : none,
+    ...(bill.taxItem ?? []).map((tax) => sumRow(`${tax.taxCategory ?? 'Tax'} ${tax.taxRate} %`, tax.taxAmount, 1, 2)),
     bill.taxIncludedAmount
-      ? sumRow(bill.category === 'creditNote' ? 'Given back' : 'Paid', bill.taxIncludedAmount, 3)
+      ? sumRow(bill.category === 'creditNote' ? 'Given back' : 'Paid', bill.taxIncludedAmount, 1, 2)
       : none,
   ];
   return html`<table><caption>${bill.category === 'creditNote' ? 'What was given back' : 'What was paid for'}</caption>
@@ -113,16 +117,18 @@ function receiptTable(of: PrintableBill): Markup {
 }
 
 function statementTable(of: PrintableBill, statement: NonNullable<PrintableBill['bill']['statement']>): Markup {
-  const { day } = dates(of.timeZone);
+  const { short } = dates(of.timeZone);
   const rows = statement.item.map(
-    (item) => html`<tr><td>${day(item.date)}</td><td>${item.billNo}</td><td>${item.name ?? ''}</td>
+    (
+      item,
+    ) => html`<tr><td class="whole">${short(item.date)}</td><td class="whole">${item.billNo}</td><td>${item.name ?? ''}</td>
 <td class="money wide">${moneyText(item.taxAmount)}</td><td class="money">${moneyText(item.taxIncludedAmount)}</td></tr>`,
   );
   const empty = html`<tr><td colspan="5">Nothing was paid or given back in this period.</td></tr>`;
   return html`<table><caption>What was paid and given back</caption>
 <thead><tr><th scope="col">Date</th><th scope="col">Number</th><th scope="col">Item</th><th scope="col" class="money wide">Tax</th><th scope="col" class="money">Amount</th></tr></thead>
 <tbody>${rows.length === 0 ? empty : rows}</tbody>
-<tfoot>${sumRow('Before tax', statement.taxExcludedAmount, 4)}${sumRow('Tax', statement.taxAmount, 4)}${sumRow('In all', statement.taxIncludedAmount, 4)}</tfoot></table>`;
+<tfoot>${sumRow('Before tax', statement.taxExcludedAmount, 3, 1)}${sumRow('Tax', statement.taxAmount, 3, 1)}${sumRow('In all', statement.taxIncludedAmount, 3, 1)}</tfoot></table>`;
 }
 
 /** A receipt, credit note or statement as one page for a screen or for paper. */

@@ -38,10 +38,12 @@ test('every served operation is found under every base path, in any case, with o
   }
 });
 
-test('listeners are not served here', () => {
-  for (const { api, path } of operations.filter((one) => !one.served)) {
+test('what is not served has no place: listeners, and operations that the contract leaves out', () => {
+  for (const { api, path, method } of operations.filter((one) => !one.served)) {
     const base = apis.find((one) => one.api === api)?.basePaths[0];
-    expect(matchPath(`${base}${path}`)).toBeUndefined();
+    const found = matchPath(`${base}${path}`);
+    expect([api, path, method, found?.place.operations.has(method) ?? false]).toEqual([api, path, method, false]);
+    if (path.startsWith('/listener/')) expect(found).toBeUndefined();
   }
 });
 

@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type FaultMode, type Faults, makeFaults, modesAt } from '../../doctrine/faults.ts';
+import { type House, openHouse } from '../../doctrine/house.ts';
+import type { Worker } from '../../workers/worker.ts';
+import { freezeClock } from '../clock/commands.ts';
+import { execute, transaction } from '../core/command.ts';
+import { runStatement } from '../core/transaction.ts';
+import { steps } from '../steps.ts';
+import { terminateLine } from './line.ts';
+
+let house: House;
+let faults: Faults;
+let faulty: Worker;
+
+beforeAll(async () => {
+  house = await openHouse();
+  faults = makeFaults(house.gateway, house.network);
+  faulty = house.worker(faults.steps(steps));
+});
+afterAll(() => house.close());
+
+interface Renewed {
+  state: string;
+  periodNumber: number;
+  reasons: string[];
+}
+
+/** A line comes to its boundary while these points fail; it ends afterwards, so that it does not renew beside the next. */
+async function renew(card: string, planted: ReadonlyMap<number, FaultMode>): Promise<Renewed> {
+  const order = await house.order(await house.customer(card));
+  await house.settle();
+  const line = (await house.state(order)).subscriptionId ?? '';
+  const [period] = await runStatement<{ at: Date }>(
+    house.pool,
+    'SELECT "period_ends_at" AS at FROM "subscription" WHERE "id" = $1',
+    [line],
+  );
+  if (!period) throw new Error('the line has no period');
+  await execute(house.policy, freezeClock, { at: period.at.toISOString() }, house.caller);
+  faults.begin(planted);
+  await house.settle(faulty);
+  const [row] = await runStatement<Renewed>(
+    house.pool,
+    'SELECT "state", "period_number", "block_reasons" AS reasons FROM "subscription" WHERE "id" = $1',
+    [line],
+  );
+  const [service] = await runStatement<{ id: string }>(
+    house.pool,
+    'SELECT "service_id" AS id FROM "subscription" WHERE "id" = $1',
+    [line],
+  );
+  const believed = await house.network.line(service?.id ?? '');
+  expect([card, [...planted], believed?.state]).toEqual([
+    card,
+    [...planted],
+    row?.state === 'active' ? 'active' : 'inactive',
+  ]);
+  await transaction(house.policy, 'test.terminate', house.caller, {}, (tx) =>
+    terminateLine(tx, line, { flow: 'line', subject: line, confirmed: 'release', refused: 'release' }),
+  );
+  await house.settle();
+  if (!row) throw new Error('the line is gone');
+  return row;
+}
+
+const renewed: Renewed = { state: 'active', periodNumber: 2, reasons: [] };
+const unpaid: Renewed = { state: 'blocked', periodNumber: 1, reasons: ['exhausted', 'unpaid'] };
+
+describe('whatever fails at the boundary, a period is paid once or the line is stopped', () => {
+  it.each([
+    { card: 'tok_visa', ends: renewed },
+    { card: 'tok_renewal_declines', ends: unpaid },
+    { card: 'tok_timeout_after', ends: renewed },
+    { card: 'tok_capture_timeout_after', ends: renewed },
+    { card: 'tok_authorisation_expires', ends: renewed },
+  ])('$card: each point fails in turn', { timeout: 240_000 }, async ({ card, ends }) => {
+    expect(await renew(card, new Map())).toEqual(ends);
+    const points = [...faults.passed];
+    let struck = 0;
+    for (const [index, point] of points.entries()) {
+      for (const mode of modesAt(point)) {
+        const end = await renew(card, new Map([[index, mode]]));
+        struck += faults.struck();
+        const where = `${card}: ${point} fails (${mode})`;
+        if (mode === 'refused') expect([where, [renewed, unpaid]]).toEqual([where, expect.arrayContaining([end])]);
+        else expect([where, end]).toEqual([where, ends]);
+      }
+    }
+    expect(struck).toBeGreaterThanOrEqual(points.length);
+    expect(await house.breaches()).toEqual([]);
+  });
+
+  it('while the gateway does not answer, the line is stopped; when it does, the period is paid once', {
+    timeout: 60_000,
+  }, async () => {
+    const order = await house.order(await house.customer());
+    await house.settle();
+    const line = (await house.state(order)).subscriptionId ?? '';
+    const [period] = await runStatement<{ at: Date }>(
+      house.pool,
+      'SELECT "period_ends_at" AS at FROM "subscription" WHERE "id" = $1',
+      [line],
+    );
+    await house.gateway.plan({ mode: 'lose_answer', calls: ['authorise', 'capture'] });
+    await house.gateway.plan({ mode: 'unavailable', calls: ['find'] });
+    await execute(house.policy, freezeClock, { at: period?.at.toISOString() }, house.caller);
+    await expect(house.settle(undefined, 4)).rejects.toThrow(/work is left/);
+    const state = async () =>
+      (
+        await runStatement<Renewed>(
+          house.pool,
+          'SELECT "state", "period_number", "block_reasons" AS reasons FROM "subscription" WHERE "id" = $1',
+          [line],
+        )
+      )[0];
+    expect(await state()).toEqual({ state: 'blocked', periodNumber: 1, reasons: ['exhausted'] });
+    expect(await house.breaches({ quiet: false })).toEqual([]);
+    await house.gateway.clearPlans();
+    await house.settle();
+    expect(await state()).toEqual(renewed);
+    expect(await house.breaches()).toEqual([]);
+  });
+});
