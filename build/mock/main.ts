@@ -19,14 +19,15 @@ if (!/^\d{1,5}$/.test(port)) {
 
 const folder = mkdtempSync(join(tmpdir(), 'airtime-mock-'));
 const file = join(folder, 'airtime.json');
-const document = mockDocument((api) => {
+const address = `http://127.0.0.1:${port}`;
+const document = mockDocument(address, (api) => {
   const read: unknown = JSON.parse(readFileSync(join(root, 'generated/openapi', `${api}.json`), 'utf8'));
   if (!isJsonObject(read)) throw new Error(`${api} is no document`);
   return read;
 });
 writeFileSync(file, JSON.stringify(document));
 
-process.stdout.write(`A mock of every API at http://127.0.0.1:${port}, with any token. Ctrl-C ends it.\n`);
+process.stdout.write(`A mock of every API at ${address}, with any token. Ctrl-C ends it.\n`);
 const prism = spawn(
   'npx',
   ['--yes', '@stoplight/prism-cli@5.14.2', 'mock', '--host', '127.0.0.1', '--port', port, file],

@@ -6,7 +6,7 @@ import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import { mockDocument } from './mock-document.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const document = mockDocument((api) => {
+const document = mockDocument('http://127.0.0.1:4010', (api) => {
   const read: unknown = JSON.parse(readFileSync(resolve(root, `generated/openapi/${api}.json`), 'utf8'));
   if (!isJsonObject(read)) throw new Error('a document is an object');
   return read;
@@ -64,4 +64,6 @@ test('answers look like something', () => {
   const list = at(document, 'paths', '/tmf-api/customerManagement/v4/customer', 'get', 'responses', '200', 'content');
   expect(at(list, 'application/json', 'example')).toMatchObject([{ id: 'customer-example', name: 'Ana Lim' }]);
   expect(JSON.stringify(document)).not.toMatch(/\$[A-Z_]{3,}/);
+  const order = at(document, 'paths', '/tmf-api/productOrderingManagement/v4/productOrder', 'post', 'responses', '201');
+  expect(at(order, 'content', 'application/json', 'example', 'state')).toBe('acknowledged');
 });

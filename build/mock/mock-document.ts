@@ -1,4 +1,4 @@
-import { type Api, apis, operations } from '../../generated/operations.ts';
+import { type Api, apis, operations, resources } from '../../generated/operations.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import { examples } from '../reference/examples.ts';
 
@@ -9,9 +9,10 @@ import { examples } from '../reference/examples.ts';
  * Two things are put otherwise than in the contracts, for the sake of the mock. It takes the three media types of a
  * PATCH for one, so that all of them get one schema that admits each kind of body. And answers hold examples, so that
  * what it makes up looks like something.
+ * @param address where the mock will be, for the links in its answers.
  * @param read gives the generated document of an API.
  */
-export function mockDocument(read: (api: Api) => JsonObject): JsonObject {
+export function mockDocument(address: string, read: (api: Api) => JsonObject): JsonObject {
   const paths: JsonObject = {};
   const schemas: JsonObject = {};
   let securitySchemes: Json | undefined;
@@ -27,7 +28,7 @@ export function mockDocument(read: (api: Api) => JsonObject): JsonObject {
         Object.entries(methods).filter(([method]) => operationAt(api, path, method)?.served === true),
       );
       if (Object.keys(served).length === 0) continue;
-      for (const basePath of basePaths) paths[`${basePath}${path}`] = mocked(api, basePath, path, served);
+      for (const basePath of basePaths) paths[`${basePath}${path}`] = mocked(api, address, basePath, path, served);
     }
   }
   return {
@@ -66,7 +67,7 @@ function renamed(document: JsonObject, api: string): JsonObject {
 const operationAt = (api: Api, path: string, method: string) =>
   operations.find((one) => one.api === api && one.path === path && one.method === method);
 
-function mocked(api: Api, basePath: string, path: string, methods: JsonObject): JsonObject {
+function mocked(api: Api, address: string, basePath: string, path: string, methods: JsonObject): JsonObject {
   return Object.fromEntries(
     Object.entries(methods).map(([method, operation]) => {
       if (!isJsonObject(operation)) return [method, operation];
@@ -79,7 +80,9 @@ function mocked(api: Api, basePath: string, path: string, methods: JsonObject): 
           ...operation,
           operationId: `${api}_${basePath.replaceAll('/', '_')}_${String(operation.operationId)}`,
           ...(body ? { requestBody: body } : {}),
-          ...(resource === undefined ? {} : { responses: withExamples(operation, exampleOf(api, basePath, resource)) }),
+          ...(resource === undefined
+            ? {}
+            : { responses: withExamples(operation, exampleOf(api, address, basePath, resource)) }),
         },
       ];
     }),
@@ -94,18 +97,19 @@ function onePatch(requestBody: JsonObject): JsonObject {
 }
 
 /** What a create of the reference sends, as it would be answered. */
-function exampleOf(api: Api, basePath: string, resource: string): JsonObject | undefined {
+function exampleOf(api: Api, address: string, basePath: string, resource: string): JsonObject | undefined {
   const sent = examples[`${api}.${resource}`]?.create?.body;
   if (!sent) return undefined;
-  const filled: unknown = JSON.parse(
-    JSON.stringify(sent).replace(/\$([A-Z_]+)/g, (_, name: string) => name.toLowerCase().replace(/_id$/, '-example')),
-  );
+  const text = JSON.stringify(sent)
+    .replaceAll('$AIRTIME_URL', address)
+    .replace(/\$([A-Z_]+)/g, (_, name: string) => name.toLowerCase().replace(/_id$/, '-example'));
+  const filled: unknown = JSON.parse(text);
   if (!isJsonObject(filled)) throw new Error('an example is an object');
-  return {
-    id: `${resource}-example`,
-    href: `http://127.0.0.1:4010${basePath}/${resource}/${resource}-example`,
-    ...filled,
-  };
+  // A caller does not always send the state; an answer has one.
+  const { stateProperty, stateValues } = resources.find((one) => one.api === api && one.resource === resource) ?? {};
+  const state = stateProperty && stateValues?.[0] ? { [stateProperty]: stateValues[0] } : {};
+  const id = `${resource}-example`;
+  return { id, href: `${address}${basePath}/${resource}/${id}`, ...state, ...filled };
 }
 
 function withExamples(operation: JsonObject, example: JsonObject | undefined): Json | undefined {

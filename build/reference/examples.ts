@@ -174,7 +174,7 @@ export const examples: Readonly<Record<string, ResourceExamples>> = {
     list: 'status=Succeeded&sort=-creationDate',
     create: {
       body: {
-        url: '/tmf-api/productCatalogManagement/v4/category',
+        url: '$AIRTIME_URL/tmf-api/productCatalogManagement/v4/category',
         path: 'categories.json',
         contentType: 'application/json',
       },
@@ -186,7 +186,7 @@ export const examples: Readonly<Record<string, ResourceExamples>> = {
     list: 'status=Succeeded&sort=-creationDate',
     create: {
       body: {
-        url: '/tmf-api/productCatalogManagement/v4/productOffering',
+        url: '$AIRTIME_URL/tmf-api/productCatalogManagement/v4/productOffering',
         contentType: 'text/csv',
         query: 'isSellable=true',
       },
