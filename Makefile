@@ -8,7 +8,7 @@ ROOMS := kernel policy read handlers tools surfaces adapters workers app build s
 SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null) package.json
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance scenarios clean
+.PHONY: help install generate build start stop status test check conformance scenarios mock clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,7 @@ generated/prisma/client.ts: node_modules/.package-lock.json prisma/schema.prisma
 dist/.stamp: generated/.stamp generated/prisma/client.ts $(SOURCES)
 	@$(TSX) build/tools.ts
 	@$(TSX) build/bundle.ts
+	@$(TSX) build/reference/main.ts
 	@touch $@
 
 install: node_modules/.package-lock.json ## install the packages
@@ -65,6 +66,9 @@ scenarios: build ## play the stories of scenarios/ through the public doors
 test: check conformance ## everything that gates a change
 	npx --no-install vitest run
 	@$(MAKE) scenarios
+
+mock: build ## serve the contracts as a mock, for clients under development (fetches Prism on first use)
+	$(TSX) build/mock/main.ts
 
 clean: ## remove what was made; data stays
 	rm -rf dist generated/types generated/validators generated/operations.ts generated/prisma generated/tools.json generated/.stamp

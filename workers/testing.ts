@@ -83,7 +83,7 @@ export const realClock: MachineClock = {
 export async function eventually<T>(
   read: () => T | Promise<T>,
   isSo: (value: T) => boolean,
-  withinMs = 10_000,
+  withinMs = 60_000,
 ): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {

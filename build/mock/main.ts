@@ -27,17 +27,35 @@ const document = mockDocument(address, (api) => {
 });
 writeFileSync(file, JSON.stringify(document));
 
-process.stdout.write(`A mock of every API at ${address}, with any token. Ctrl-C ends it.\n`);
+process.stdout.write('Prism reads the contracts, which takes it about 20 seconds.\n');
 const prism = spawn(
   'npx',
   ['--yes', '@stoplight/prism-cli@5.14.2', 'mock', '--host', '127.0.0.1', '--port', port, file],
   {
     stdio: ['ignore', 'ignore', 'inherit'],
+    detached: true,
   },
 );
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => prism.kill(signal));
+// npx starts a shell that starts Prism: the whole group is ended, for npx does not pass a signal on.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (prism.pid !== undefined) process.kill(-prism.pid, signal);
+  });
+}
 prism.on('error', (error) => process.stderr.write(`npx could not be run: ${error.message}\n`));
+let isOver = false;
 prism.on('exit', (code) => {
+  isOver = true;
   rmSync(folder, { recursive: true, force: true });
   process.exitCode = code ?? 0;
 });
+
+while (!isOver && !(await answers())) await new Promise((resolve) => setTimeout(resolve, 300));
+if (!isOver) process.stdout.write(`A mock of every API answers at ${address}, to any token. Ctrl-C ends it.\n`);
+
+async function answers(): Promise<boolean> {
+  return fetch(address).then(
+    () => true,
+    () => false,
+  );
+}
