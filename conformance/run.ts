@@ -15,7 +15,8 @@ const { values: given } = parseArgs({
   options: { api: { type: 'string', multiple: true }, quick: { type: 'boolean' }, verbose: { type: 'boolean' } },
 });
 const chosen = apiOrder.filter((api) => given.api === undefined || given.api.includes(api));
-const elevenOfTheMission = new Set<string>(apiOrder.filter((api) => api !== 'TMF637' && api !== 'TMF670'));
+const besideTheMission = new Set<string>(['TMF637', 'TMF654', 'TMF670', 'TMF677']);
+const elevenOfTheMission = new Set<string>(apiOrder.filter((api) => !besideTheMission.has(api)));
 
 function print(cells: readonly (string | number)[]): void {
   const widths = [8, 12, 16, 16, 12, 12, 12];
@@ -152,7 +153,7 @@ function report(
   ]);
   if (given.api === undefined)
     console.log(
-      `the eleven of the mission: ${mission.served} of ${mission.contract} operations; TMF637 and TMF670 beside them`,
+      `the eleven of the mission: ${mission.served} of ${mission.contract} operations; beside them ${[...besideTheMission].sort().join(', ')}`,
     );
   const reasons = new Map<string, number>();
   for (const { outcome, detail } of results)

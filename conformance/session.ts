@@ -33,6 +33,8 @@ export const apiOrder = [
   'TMF678',
   'TMF676',
   'TMF622',
+  'TMF654',
+  'TMF677',
   'TMF637',
 ] as const;
 const beforeLines = new Set<string>(['TMF620', 'TMF621', 'TMF635', 'TMF670']);

@@ -230,7 +230,7 @@ BEGIN
 END $$;
 
 -- Claims due steps for a worker. Business time says what is due; machine time says who holds it and for how long.
--- A step whose lease ran out belongs to nobody and is claimed again. Steps of one subject run one at a time, in order.
+-- A step whose lease ran out belongs to nobody and is claimed again. Steps that must not meet take the lock of their order or line.
 CREATE FUNCTION claim_steps(p_worker text, p_limit int, p_lease interval) RETURNS SETOF "flow_step" LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz;
