@@ -5,7 +5,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 ROOMS := kernel policy read handlers tools surfaces adapters workers app build scenarios
-SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null) package.json
+SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null) package.json \
+  docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
 .PHONY: help install generate build start stop status test check conformance scenarios mock clean
@@ -27,6 +28,7 @@ generated/prisma/client.ts: node_modules/.package-lock.json prisma/schema.prisma
 
 dist/.stamp: generated/.stamp generated/prisma/client.ts $(SOURCES)
 	@$(TSX) build/tools.ts
+	@$(TSX) build/client/main.ts
 	@$(TSX) build/bundle.ts
 	@$(TSX) build/reference/main.ts
 	@touch $@
@@ -35,6 +37,7 @@ install: node_modules/.package-lock.json ## install the packages
 
 generate: generated/.stamp generated/prisma/client.ts ## make everything under generated/
 	@$(TSX) build/tools.ts
+	@$(TSX) build/client/main.ts
 
 build: ## compile what is shipped into dist/
 	@$(MAKE) -j2 dist/.stamp
@@ -55,6 +58,7 @@ check: build ## types, lint, import boundaries, contract lint, generated files
 	npx --no-install depcruise --config .dependency-cruiser.cjs $(ROOMS)
 	npx --no-install spectral lint --quiet --fail-severity error --ruleset .spectral.yaml 'generated/openapi/*.json'
 	$(TSX) build/generate/main.ts --check
+	$(TSX) build/client/main.ts --check
 	$(TSX) build/prisma/main.ts drift
 
 conformance: build ## prove that our contracts equal the official documents
@@ -71,4 +75,4 @@ mock: build ## serve the contracts as a mock, for clients under development (fet
 	$(TSX) build/mock/main.ts
 
 clean: ## remove what was made; data stays
-	rm -rf dist generated/types generated/validators generated/operations.ts generated/prisma generated/tools.json generated/.stamp
+	rm -rf dist generated/types generated/validators generated/operations.ts generated/prisma generated/tools.json generated/client.ts generated/.stamp

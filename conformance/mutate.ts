@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { makeClient } from './client.ts';
 import { type Fault, faults, startFaultyProxy } from './faulty-proxy.ts';
+import { readLedger } from './ledger.ts';
 import { startListener } from './listener.ts';
 import { startServerProcess } from './server-process.ts';
 import { apiOrder, type Finding, openSession } from './session.ts';
@@ -17,6 +18,9 @@ const apis = apiOrder.filter((api) => given.api === undefined || given.api.inclu
 const planted = faults.filter(({ name }) => given.fault === undefined || given.fault.includes(name));
 /** With nothing lost, events arrive within a second; with something lost, they are not waited for much longer. */
 const arrivalMsMax = 4_000;
+
+const ledger = readLedger();
+const isNews = ({ row, outcome }: Finding): boolean => outcome === 'failed' && !ledger.has(row.id);
 
 async function main(): Promise<number> {
   const server = await startServerProcess();
@@ -43,9 +47,9 @@ async function main(): Promise<number> {
       try {
         proxy.plant(fault);
         const found = fault?.inEvents ? [] : await session.proveApi(api, { stopAtFirst: true });
-        const failed = found.find(({ outcome }) => outcome === 'failed');
+        const failed = found.find(isNews);
         if (failed || (fault && !fault.inEvents)) return failed;
-        return (await session.proveEvents(api, { stopAtFirst: true })).find(({ outcome }) => outcome === 'failed');
+        return (await session.proveEvents(api, { stopAtFirst: true })).find(isNews);
       } finally {
         proxy.plant(undefined);
         session.close();

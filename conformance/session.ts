@@ -7,6 +7,7 @@ import { readingChecks } from './checks/reading.ts';
 import { writingChecks } from './checks/writing.ts';
 import { type Client, makeClient, textOf } from './client.ts';
 import { Failure } from './documents.ts';
+import { readLedger } from './ledger.ts';
 import { type Listener, startListener } from './listener.ts';
 import type { RequirementId } from './requirements.ts';
 import { type Check, openResource, type ResourceDoor, type Row, rowsOf, type Suite, subjectsOf } from './suite.ts';
@@ -130,6 +131,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 async function prove(suite: Suite, api: string, checks: readonly Check[], stopAtFirst: boolean): Promise<Finding[]> {
   const rows = rowsOf(subjectsOf(api, suite.doors));
   const findings: Finding[] = [];
+  const known = readLedger();
   const names = [...new Set(rows.map(({ subject }) => subject.name))];
   // One resource after the other, because each list must be at rest while it is read.
   for (const name of names) {
@@ -141,7 +143,7 @@ async function prove(suite: Suite, api: string, checks: readonly Check[], stopAt
       for (const subject of subjects) {
         const { outcome, detail } = await verdictOf(() => check.run(suite, subject));
         findings.push(...cited.filter((row) => row.subject === subject).map((row) => ({ row, outcome, detail })));
-        if (outcome === 'failed' && stopAtFirst) return findings;
+        if (outcome === 'failed' && stopAtFirst && cited.some((row) => row.subject === subject && !known.has(row.id))) return findings;
       }
     }
   }

@@ -241,9 +241,10 @@ const deliveries: readonly Check[] = [
   }),
   ofApi(['R-EVENT-RETRIED'], async (api, suite): Promise<Verdict> => {
     const place = `down-${api}`;
-    const hub = await registered(suite, api, place);
     const door = changeable(suite, api);
+    // Down before it is known, because the house itself has things to tell.
     await suite.listener.down(place);
+    const hub = await registered(suite, api, place);
     const id = door ? await subject(door) : (await creatable(suite, api).create()).id;
     if (door) await changes(door, id, words);
     await pause(1500);
