@@ -132,6 +132,8 @@ export const requirements = [
   { id: 'R-SHAPE-FOREIGN', scope: 'create', says: 'a reference that leaves the API is not resolved' },
   { id: 'R-SHAPE-ACTED-ON', scope: 'create', says: 'a reference that the domain acts on is resolved' },
 
+  { id: 'R-SHAPE-SHARED', scope: 'api', says: 'a resource of two APIs is valid in both, whichever it came by' },
+
   { id: 'R-PATH-CASE', scope: 'resource', says: 'fixed segments match in any case' },
   { id: 'R-PATH-SLASH', scope: 'resource', says: 'a trailing slash is allowed' },
   { id: 'R-PATH-ID-CASE', scope: 'retrieve', says: 'ids keep their case' },

@@ -37,13 +37,14 @@ async function freePort(): Promise<number> {
 }
 
 /** Starts the program as it is built when `AIRTIME_SERVER` names it, else from its sources. */
-export async function startServerProcess(environment: Record<string, string> = {}): Promise<ServerProcess> {
+export async function startServerProcess(options: { imports?: readonly string[] } = {}): Promise<ServerProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'airtime-conformance-'));
   const home = join(folder, 'home');
   const logFile = join(folder, 'server.log');
   const output = openSync(logFile, 'a', 0o600);
   const program = process.env.AIRTIME_SERVER;
-  const command = program ? [program] : ['--import', 'tsx', 'app/main.ts'];
+  const imports = (options.imports ?? []).flatMap((one) => ['--import', one]);
+  const command = ['--import', 'tsx', ...imports, program ?? 'app/main.ts'];
   const server = spawn(process.execPath, [...command, 'serve'], {
     cwd: root,
     env: {
@@ -56,17 +57,20 @@ export async function startServerProcess(environment: Record<string, string> = {
       AIRTIME_LOG_LEVEL: 'warn',
       // Only the listener's own address: every other private one must still be refused.
       AIRTIME_CALLBACK_ALLOW: '127.0.0.1/32',
-      ...environment,
     },
     stdio: ['ignore', output, output],
   });
   // Whoever is told to end takes the server along.
   const orphan = () => server.kill('SIGTERM');
   process.once('exit', orphan);
+  // Without a listener a signal ends a process before it can tell anybody.
+  const leave = () => process.exit(1);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, leave);
   const log = () => readFileSync(logFile, 'utf8');
   const isRunning = () => server.exitCode === null && server.signalCode === null;
   const stop = async () => {
     process.off('exit', orphan);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, leave);
     await end(server);
     rmSync(folder, { recursive: true, force: true });
   };

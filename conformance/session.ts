@@ -1,4 +1,4 @@
-import { apis, resources } from '../generated/operations.ts';
+import { resources } from '../generated/operations.ts';
 import { isJsonObject } from '../kernel/json.ts';
 import { closingChecks, doorChecks } from './checks/doors.ts';
 import { filteringChecks } from './checks/filtering.ts';
@@ -143,7 +143,8 @@ async function prove(suite: Suite, api: string, checks: readonly Check[], stopAt
       for (const subject of subjects) {
         const { outcome, detail } = await verdictOf(() => check.run(suite, subject));
         findings.push(...cited.filter((row) => row.subject === subject).map((row) => ({ row, outcome, detail })));
-        if (outcome === 'failed' && stopAtFirst && cited.some((row) => row.subject === subject && !known.has(row.id))) return findings;
+        if (outcome === 'failed' && stopAtFirst && cited.some((row) => row.subject === subject && !known.has(row.id)))
+          return findings;
       }
     }
   }
@@ -163,11 +164,7 @@ async function verdictOf(run: () => ReturnType<Check['run']>): Promise<Pick<Find
 }
 
 /** The lines that no check cites. */
-export function uncited(ids: readonly RequirementId[]): RequirementId[] {
-  const cited = new Set(allChecks.flatMap(({ proves }) => proves));
+export function uncited(ids: readonly RequirementId[], checks: readonly Check[] = allChecks): RequirementId[] {
+  const cited = new Set(checks.flatMap(({ proves }) => proves));
   return ids.filter((id) => !cited.has(id));
-}
-
-export function titleOf(api: string): string {
-  return apis.find((one) => one.api === api)?.title ?? api;
 }

@@ -3,6 +3,7 @@ import { apis, operations } from '../../generated/operations.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import {
   type Answer,
+  apiOf,
   basePathOf,
   errorFlaw,
   isServed,
@@ -12,6 +13,7 @@ import {
   operationOf,
   pathOf,
   textOf,
+  validatorsOf,
 } from '../client.ts';
 import { claim, dialect, marker, objectsIn, same } from '../documents.ts';
 import { type Check, ofApi, ofResource, type ResourceDoor, type Suite, type Verdict } from '../suite.ts';
@@ -192,6 +194,37 @@ const shape: readonly Check[] = [
   }),
 ];
 
+const shared: readonly Check[] = [
+  ofApi(['R-SHAPE-SHARED'], async (api, suite): Promise<Verdict> => {
+    const pairs = suite.doors.flatMap((door) => {
+      const other = suite.doors.find((one) => one.name === door.name && one.api !== api);
+      return door.api === api && other && door.fixture.create ? [{ door, other }] : [];
+    });
+    if (pairs.length === 0) return 'it shares no resource with another API';
+    for (const { door, other } of pairs) {
+      // The least that this API asks of what the other asks more of.
+      const sparse = {
+        note: [{ text: 'Ring twice' }],
+        feature: [{ name: 'nat', featureCharacteristic: [{ name: 'on', value: true }] }],
+      };
+      const body = { ...door.fixture.create?.minimal(suite.world, door.next()), ...sparse };
+      const answer = await door.ask('create', { body });
+      if (answer.status === 400) continue;
+      const id = textOf(objectIn(answer).id, 'the id');
+      const seen = await other.ask('retrieve', { id });
+      // What breaks the other contract is taken away again, so that it breaks nobody’s list.
+      await door.ask('delete', { id });
+      const validate = (await validatorsOf(apiOf(other.api))).schemas[other.table.schema];
+      const flaws = validate?.(seen.body) ? [] : (validate?.errors ?? []);
+      claim(
+        seen.status === 200 && flaws.length === 0,
+        `${other.api} answers ${seen.status}: ${flaws.map((one) => `${one.instancePath} ${one.message ?? ''}`).join('; ')}`,
+      );
+    }
+    return undefined;
+  }),
+];
+
 function shouted(path: string, id: string): string {
   return id === '' ? path.toUpperCase() : `${path.slice(0, -id.length).toUpperCase()}${id}`;
 }
@@ -318,7 +351,7 @@ const access: readonly Check[] = [
   }),
 ];
 
-export const doorChecks: readonly Check[] = [...errors, ...shape, ...paths, ...access];
+export const doorChecks: readonly Check[] = [...errors, ...shape, ...shared, ...paths, ...access];
 
 /** Asked when the run is over: what was seen of each operation. */
 export const closingChecks: readonly Check[] = [
