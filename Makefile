@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance scenarios mock clean
+.PHONY: help install generate build start stop status test check conformance conformance-mutate conformance-fuzz scenarios mock clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,8 +61,16 @@ check: build ## types, lint, import boundaries, contract lint, generated files
 	$(TSX) build/client/main.ts --check
 	$(TSX) build/prisma/main.ts drift
 
-conformance: build ## prove that our contracts equal the official documents
+conformance: build ## prove contracts, TMF630 line by line over HTTP, and a thousand generated requests
 	$(TSX) conformance/contract/main.ts
+	$(TSX) conformance/run.ts
+	$(TSX) conformance/fuzz.ts --count 1000
+
+conformance-mutate: build ## plant one fault at a time in our own server, and see conformance fail
+	$(TSX) conformance/mutate.ts
+
+conformance-fuzz: build ## ten thousand generated requests, valid and broken
+	$(TSX) conformance/fuzz.ts --count 10000
 
 scenarios: build ## play the stories of scenarios/ through the public doors
 	$(TSX) scenarios/run.ts --built

@@ -3,6 +3,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import type { AddressPolicy } from './callback-address.ts';
+import { sharedLookup } from './shared-lookup.ts';
 
 /** One event for one subscriber. `body` is JSON. */
 export interface CallbackRequest {
@@ -58,7 +59,8 @@ class ForbiddenAddress extends Error {
  * mind in between gains nothing. Redirects are not followed, certificates are verified, answers are thrown away.
  */
 export function httpCallbacks(options: { addresses: AddressPolicy; timeoutMs?: number; resolve?: Resolve }): Callbacks {
-  const { addresses, timeoutMs = timeoutMsDefault, resolve = resolveBySystem } = options;
+  const { addresses, timeoutMs = timeoutMsDefault } = options;
+  const resolve = sharedLookup(options.resolve ?? resolveBySystem);
 
   const judgedLookup: LookupFunction = (hostname, wanted, callback) => {
     resolve(hostname).then(

@@ -172,13 +172,14 @@ const tablesOfResources = `SELECT t.table_name AS name FROM information_schema.c
     AND EXISTS (SELECT 1 FROM pg_tables b WHERE b.schemaname = t.table_schema AND b.tablename = t.table_name)
   ORDER BY 1`;
 
-// One pass over the events for all tables together.
+// One pass over the events for all tables together. Some events announce a version that another event wrote.
+const announcements = '(InformationRequired|Resolved)Event$';
 const eventsOf = (tables: readonly string[]) => `
   WITH r AS (${tables.map((table) => `SELECT '${table}' AS "table", "id", "version", "document" FROM "${table}"`).join(' UNION ALL ')}),
-    e AS (SELECT "resource_id" AS id, count(*) AS events, max("resource_sequence") AS newest, min("resource_sequence") AS oldest FROM "event" GROUP BY 1)
+    e AS (SELECT "resource_id" AS id, count(*) AS events, max("resource_sequence") AS newest, min("resource_sequence") AS oldest FROM "event" WHERE "type" !~ '${announcements}' GROUP BY 1)
   SELECT r."table", r."id", r."version", e.events, e.newest, e.oldest, l."type", l."command",
       l."resource" IS NOT DISTINCT FROM r."document" AS same FROM r LEFT JOIN e ON e.id = r."id"
-    LEFT JOIN "event" l ON l."resource_id" = e.id AND l."resource_sequence" = e.newest
+    LEFT JOIN "event" l ON l."resource_id" = e.id AND l."resource_sequence" = e.newest AND l."type" !~ '${announcements}'
    WHERE e.events IS DISTINCT FROM r."version" OR e.newest IS DISTINCT FROM r."version" OR e.oldest IS DISTINCT FROM 1
      OR l."resource" IS DISTINCT FROM r."document"`;
 

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
+import { appendEvent } from '../core/event.ts';
 import { must, next } from '../core/machine.ts';
 import { objects, text } from '../core/party.ts';
 import { lockResource, saveResource } from '../core/resource.ts';
@@ -32,7 +33,7 @@ export async function moveItem(
   const states = (await findRows(tx, 'orderItem', { productOrderId: item.productOrderId })).map((one) => one.state);
   const orderState = orderStateOf(order.row.state ?? 'acknowledged', states);
   const isFinal = finalItemStates.includes(orderState) || orderState === 'partial';
-  await saveResource(tx, productOrderResource, order, {
+  const saved = await saveResource(tx, productOrderResource, order, {
     ...order.document,
     state: orderState,
     ...(isFinal ? { completionDate: tx.now.toISOString() } : {}),
@@ -53,6 +54,16 @@ export async function moveItem(
         : one,
     ),
   });
+  if (orderState === 'held' && order.row.state !== 'held') {
+    await appendEvent(tx, {
+      type: 'ProductOrderInformationRequiredEvent',
+      resourceType: productOrderResource.resource,
+      resourceId: saved.id,
+      sequence: saved.version,
+      resource: saved.document,
+      customerId: item.customerId,
+    });
+  }
   return moved;
 }
 

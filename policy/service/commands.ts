@@ -1,8 +1,9 @@
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { type AnyCommand, command } from '../core/command.ts';
-import { reference, text } from '../core/party.ts';
+import { objects, reference, text } from '../core/party.ts';
 import {
   type ClientWrites,
+  checkContract,
   createResource,
   type ResourceCommands,
   resourceCommands,
@@ -13,14 +14,35 @@ import type { Tx } from '../core/transaction.ts';
 import { monitorResource, serviceActivationResource, serviceInventoryResource } from './resource.ts';
 import { lineServiceDelete, lineServicePatch, type ServiceFacts } from './rules.ts';
 
+/** One service is served by two contracts, and TMF638 asks more of notes and features than TMF640 does. */
+function completed(document: JsonObject, tx: Pick<Tx, 'now' | 'caller'>): JsonObject {
+  return {
+    ...document,
+    ...(Array.isArray(document.note)
+      ? {
+          note: objects(document.note).map((note) => ({
+            ...note,
+            date: text(note.date) ?? tx.now.toISOString(),
+            author: text(note.author) ?? tx.caller.name,
+            text: text(note.text) ?? '',
+          })),
+        }
+      : {}),
+    ...(Array.isArray(document.feature)
+      ? { feature: objects(document.feature).map((one, index) => ({ ...one, id: text(one.id) ?? String(index + 1) })) }
+      : {}),
+  };
+}
+
 const writes: ClientWrites = {
   defaults: (document, tx) => ({
     '@type': 'Service',
-    ...document,
+    ...completed(document, tx),
     state: text(document.state) ?? 'feasibilityChecked',
     serviceDate: text(document.serviceDate) ?? tx.now.toISOString(),
   }),
-  touch: (document, before, tx) => {
+  touch: (given, before, tx) => {
+    const document = completed(given, tx);
     const at = tx.now.toISOString();
     if (document.state === before.state) return document;
     if (document.state === 'active') return { ...document, startDate: document.startDate ?? at, hasStarted: true };
@@ -29,6 +51,10 @@ const writes: ClientWrites = {
   patchRules: [lineServicePatch],
   removeRules: [lineServiceDelete],
   async extraFacts(tx, document, before): Promise<Pick<ServiceFacts, 'subscriptionId'>> {
+    // What one contract takes must not break the answers of the other.
+    const whole = completed({ ...document, id: text(document.id) ?? 'new' }, tx);
+    await checkContract(serviceInventoryResource, whole);
+    await checkContract(serviceActivationResource, whole);
     const id = before === undefined ? undefined : text(document.id);
     const row = id === undefined ? undefined : await findRow(tx, 'service', { id });
     return { subscriptionId: row?.subscriptionId ?? undefined };
