@@ -15,6 +15,7 @@ help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 node_modules/.package-lock.json: package.json package-lock.json
+	@echo "Installing the packages…"
 	npm ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
@@ -40,7 +41,7 @@ generate: generated/.stamp generated/prisma/client.ts ## make everything under g
 	@$(TSX) build/client/main.ts
 
 build: ## compile what is shipped into dist/
-	@$(MAKE) -j2 dist/.stamp
+	@$(MAKE) -s -j2 dist/.stamp
 
 start: build ## start Airtime; on an empty database also seed it and play a first subscriber
 	@AIRTIME_STORY_DAYS=33 node dist/airtime.js start
