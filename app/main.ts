@@ -167,8 +167,9 @@ async function stop(configuration: Configuration): Promise<number> {
   if (pid !== undefined) {
     process.kill(pid, 'SIGTERM');
     const began = Date.now();
-    while (runningServer(place.pid) === pid && Date.now() - began < stopMsMax) await pause(20);
-    if (runningServer(place.pid) === pid) {
+    // The file goes before the process does: it is the process that is waited for.
+    while (isServer(pid) && Date.now() - began < stopMsMax) await pause(20);
+    if (isServer(pid)) {
       process.stderr.write(`Airtime (process ${pid}) did not stop in ${stopMsMax / 1000} s.\n`);
       return 1;
     }
