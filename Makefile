@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-mutate conformance-fuzz scenarios mock clean
+.PHONY: help install generate build start stop status test check conformance conformance-mutate conformance-fuzz scenarios mock bench-lists clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,10 +78,14 @@ scenarios: build ## play the stories of scenarios/ through the public doors
 
 test: check conformance ## everything that gates a change
 	npx --no-install vitest run
+	$(TSX) bench/lists.ts --large 50000
 	@$(MAKE) scenarios
 
 mock: build ## serve the contracts as a mock, for clients under development (fetches Prism on first use)
 	$(TSX) build/mock/main.ts
+
+bench-lists: build ## what lists cost at a thousand and at a million usages
+	$(TSX) bench/lists.ts
 
 clean: ## remove what was made; data stays
 	rm -rf dist generated/types generated/validators generated/operations.ts generated/prisma generated/tools.json generated/client.ts generated/.stamp

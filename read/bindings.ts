@@ -28,7 +28,10 @@ const stored: Readonly<Record<string, Stored>> = {
   productOrder: { table: 'product_order', columns: noColumns },
   cancelProductOrder: { table: 'cancel_product_order', columns: noColumns },
   customer: { table: 'customer', columns: noColumns },
-  usage: { table: 'usage', columns: { status: { column: 'state', type: 'text' } } },
+  usage: {
+    table: 'usage',
+    columns: { status: { column: 'state', type: 'text' }, usageDate: { column: 'usage_date', type: 'timestamp' } },
+  },
   usageSpecification: { table: 'usage_specification', columns: noColumns },
   product: { table: 'subscription', columns: noColumns },
   service: { table: 'service', columns: noColumns },

@@ -680,6 +680,9 @@ CREATE INDEX "usage_subscription_id_usage_date_idx" ON "usage"("subscription_id"
 CREATE INDEX "usage_state_id_idx" ON "usage"("state", "id");
 
 -- CreateIndex
+CREATE INDEX "usage_usage_date_id_idx" ON "usage"("usage_date", "id");
+
+-- CreateIndex
 CREATE INDEX "usage_customer_id_id_idx" ON "usage"("customer_id", "id");
 
 -- CreateIndex
