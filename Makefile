@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-mutate conformance-fuzz scenarios mock bench-lists clean
+.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz scenarios mock bench-lists clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ conformance: build ## prove contracts, TMF630 line by line over HTTP, and a thou
 	$(TSX) conformance/contract/main.ts
 	$(TSX) conformance/run.ts
 	$(TSX) conformance/fuzz.ts --count 1000
+	$(TSX) conformance/prism.ts --when-at-hand
+
+conformance-prism: build ## every operation through Prism as a validating proxy (fetched on first use)
+	$(TSX) conformance/prism.ts
 
 conformance-mutate: build ## plant one fault at a time in our own server, and see conformance fail
 	$(TSX) conformance/mutate.ts
