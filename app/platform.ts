@@ -32,6 +32,7 @@ import { documentPages } from '../surfaces/http/documents.ts';
 import { createHttpServer } from '../surfaces/http/server.ts';
 import { queriesFor } from '../tools/queries.ts';
 import { makeTools, type ToolDoor } from '../tools/registry.ts';
+import { makeWatchdog } from '../workers/watchdog.ts';
 import { makeWorker } from '../workers/worker.ts';
 import { type Configuration, paths } from './configuration.ts';
 import { connect } from './database/connect.ts';
@@ -140,6 +141,10 @@ export async function startPlatform(
     });
     if (configuration.worker) notifications.start();
     closing.push(() => notifications.stop());
+    const metrics = new Registry();
+    const watchdog = makeWatchdog({ pool: connected.pool, clock: machineClock, log, metrics });
+    if (configuration.worker) watchdog.start();
+    closing.push(() => watchdog.stop());
     const wake = () => {
       worker.wake();
       notifications.wake();
@@ -179,7 +184,7 @@ export async function startPlatform(
         const rows = await runStatement(connected.pool, 'SELECT 1 AS one', []).catch(() => []);
         return { ok: rows.length === 1, checks: { database: rows.length === 1, migrations: true } };
       },
-      metrics: new Registry(),
+      metrics,
     });
     http.mount('/documents', documentPages({ pool: connected.pool, authenticate }));
     const docs = docsPages();

@@ -4,6 +4,7 @@ import { moveOffering } from './catalogue/commands.ts';
 import { freezeClock, thawClock } from './clock/commands.ts';
 import type { AnyDefinition } from './core/command.ts';
 import { registerCustomer } from './customer/commands.ts';
+import { retryFlow } from './flow/commands.ts';
 import { createAccessToken, revokeAccessToken } from './identity/access-token.ts';
 import { loadEsims, loadNumbers } from './inventory/commands.ts';
 import { registerHub, unregisterHub } from './notification/hub.ts';
@@ -37,6 +38,7 @@ const byPeople: readonly AnyDefinition[] = [
   registerHub,
   unregisterHub,
   replayNotifications,
+  retryFlow,
 ];
 
 /** Every command of the house: those with a flat input that people type, and those that take a body of the standard. */

@@ -1,3 +1,4 @@
+import type { Pool } from 'pg';
 import { z } from 'zod';
 import { query, readOne } from './query.ts';
 import { instant, readAt, readAtSql } from './shapes.ts';
@@ -6,7 +7,18 @@ const stockLow = 50;
 const networkLagSecondsMax = 60;
 const stepLagSecondsMax = 60;
 
-const healthFacts = z.object({
+const machineryFacts = z.object({
+  steps: z.object({
+    due: z.number().int(),
+    retrying: z.number().int(),
+    oldestDueSeconds: z.number().describe('Machine seconds that the oldest due step has waited'),
+  }),
+  network: z.object({ pending: z.number().int(), oldestSeconds: z.number() }),
+  notifications: z.object({ parkedHubs: z.number().int(), parkedResources: z.number().int() }),
+  stock: z.object({ numbers: z.number().int(), esims: z.number().int() }),
+});
+
+const healthFacts = machineryFacts.extend({
   ...readAt,
   clock: z.enum(['wall', 'frozen']),
   customers: z.number().int(),
@@ -17,13 +29,6 @@ const healthFacts = z.object({
     terminated: z.number().int(),
   }),
   orders: z.object({ open: z.number().int(), failedLastDay: z.number().int() }),
-  steps: z.object({
-    due: z.number().int(),
-    retrying: z.number().int(),
-    oldestDueSeconds: z.number().describe('Machine seconds that the oldest due step has waited'),
-  }),
-  network: z.object({ pending: z.number().int(), oldestSeconds: z.number() }),
-  stock: z.object({ numbers: z.number().int(), esims: z.number().int() }),
   lastEventAt: instant.nullable(),
   databaseBytes: z.number(),
 });
@@ -34,8 +39,8 @@ export const healthShape = healthFacts.extend({ alarms: z.array(alarm) });
 export type HealthView = z.infer<typeof healthShape>;
 
 /** What of these facts a person should act on. */
-export function alarmsOf(facts: z.infer<typeof healthFacts>): z.infer<typeof alarm>[] {
-  const { steps, network, stock } = facts;
+export function alarmsOf(facts: z.infer<typeof machineryFacts>): z.infer<typeof alarm>[] {
+  const { steps, network, notifications, stock } = facts;
   const alarms: (z.infer<typeof alarm> | undefined)[] = [
     stock.numbers < stockLow
       ? {
@@ -72,6 +77,13 @@ export function alarmsOf(facts: z.infer<typeof healthFacts>): z.infer<typeof ala
           command: 'bss flow list --flow network',
         }
       : undefined,
+    notifications.parkedHubs + notifications.parkedResources > 0
+      ? {
+          code: 'notification.parked',
+          sentence: `Notifications are parked: ${notifications.parkedHubs} subscribers do not answer, ${notifications.parkedResources} resources were refused.`,
+          command: 'bss notification parked',
+        }
+      : undefined,
   ];
   return alarms.filter((one) => one !== undefined);
 }
@@ -80,6 +92,31 @@ export function alarmsOf(facts: z.infer<typeof healthFacts>): z.infer<typeof ala
 // clock that stands.
 const reachedSql = `CASE WHEN (SELECT "mode" FROM "business_clock") = 'frozen'
   THEN (SELECT max("recorded_at") FROM "event" WHERE "resource_type" = 'clock' AND "resource_id" = 'business') ELSE "due_at" END`;
+
+const machinerySql = `'steps', (SELECT json_build_object('due', count(*), 'retrying', count(*) FILTER (WHERE "last_error" IS NOT NULL),
+    'oldestDueSeconds', coalesce(greatest(0, floor(extract(epoch FROM clock_timestamp() - min(greatest("not_before", ${reachedSql}))))), 0)) FROM "flow_step"
+    WHERE "state" = 'waiting' AND "due_at" <= business_now() AND "not_before" <= clock_timestamp()
+      AND ("leased_until" IS NULL OR "leased_until" < clock_timestamp()) OR ("state" = 'waiting' AND "last_error" IS NOT NULL)),
+  'network', (SELECT json_build_object('pending', count(*), 'oldestSeconds', coalesce(greatest(0, floor(extract(epoch FROM clock_timestamp() - min("created_at")))), 0))
+    FROM "flow_step" WHERE "state" = 'waiting' AND "flow" = 'network' AND "due_at" <= business_now()),
+  'notifications', json_build_object('parkedHubs', (SELECT count(*) FROM "hub" WHERE "parked_at" IS NOT NULL),
+    'parkedResources', (SELECT count(*) FROM "delivery_queue" WHERE "parked_at" IS NOT NULL)),
+  'stock', json_build_object('numbers', (SELECT count(*) FROM "phone_number" WHERE "state" = 'available'),
+    'esims', (SELECT count(*) FROM "esim_profile" WHERE "state" = 'available'))`;
+
+/** What a watchdog looks at every few seconds: nothing in it costs more as the business grows, but for the work that waits. */
+export async function readMachinery(database: Pool): Promise<Machinery> {
+  const facts = await readOne(
+    database,
+    machineryFacts,
+    'health',
+    'now',
+    `SELECT json_build_object(${machinerySql}) AS view`,
+    [],
+  );
+  return { ...facts, alarms: alarmsOf(facts) };
+}
+export type Machinery = z.infer<typeof machineryFacts> & { alarms: z.infer<typeof alarm>[] };
 
 export const showHealth = query({
   name: 'health.show',
@@ -102,14 +139,7 @@ export const showHealth = query({
           'blocked', count(*) FILTER (WHERE "state" = 'blocked'), 'terminated', count(*) FILTER (WHERE "state" = 'terminated')) FROM "subscription"),
         'orders', (SELECT json_build_object('open', count(*) FILTER (WHERE "state" IN ('acknowledged', 'pending', 'held', 'inProgress')),
           'failedLastDay', count(*) FILTER (WHERE "state" IN ('failed', 'partial') AND "updated_at" > business_now() - interval '24 hours')) FROM "product_order"),
-        'steps', (SELECT json_build_object('due', count(*), 'retrying', count(*) FILTER (WHERE "last_error" IS NOT NULL),
-          'oldestDueSeconds', coalesce(greatest(0, floor(extract(epoch FROM clock_timestamp() - min(greatest("not_before", ${reachedSql}))))), 0)) FROM "flow_step"
-          WHERE "state" = 'waiting' AND "due_at" <= business_now() AND "not_before" <= clock_timestamp()
-            AND ("leased_until" IS NULL OR "leased_until" < clock_timestamp()) OR ("state" = 'waiting' AND "last_error" IS NOT NULL)),
-        'network', (SELECT json_build_object('pending', count(*), 'oldestSeconds', coalesce(greatest(0, floor(extract(epoch FROM clock_timestamp() - min("created_at")))), 0))
-          FROM "flow_step" WHERE "state" = 'waiting' AND "flow" = 'network' AND "due_at" <= business_now()),
-        'stock', json_build_object('numbers', (SELECT count(*) FROM "phone_number" WHERE "state" = 'available'),
-          'esims', (SELECT count(*) FROM "esim_profile" WHERE "state" = 'available')),
+        ${machinerySql},
         'lastEventAt', (SELECT wire_time("occurred_at") FROM "event" ORDER BY "position" DESC LIMIT 1),
         'databaseBytes', pg_database_size(current_database())) AS view`,
       [],
