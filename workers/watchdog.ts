@@ -1,6 +1,6 @@
-import type { Pool } from 'pg';
 import { Gauge, type Registry } from 'prom-client';
 import type { MachineClock } from '../kernel/clock.ts';
+import type { Policy } from '../policy/core/command.ts';
 import { readMachinery } from '../read/views/health.ts';
 import { type Loop, makeLoop } from './loop.ts';
 import type { WorkerLog } from './worker.ts';
@@ -8,7 +8,7 @@ import type { WorkerLog } from './worker.ts';
 const everyMs = 10_000;
 
 export interface WatchdogParts {
-  readonly pool: Pool;
+  readonly pool: Policy['pool'];
   readonly clock: MachineClock;
   readonly log: WorkerLog;
   readonly metrics: Registry;
