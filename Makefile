@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz scenarios mock bench-lists clean
+.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check scenarios mock bench-lists clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,11 +56,14 @@ status: build ## say what runs
 check: build ## types, lint, import boundaries, contract lint, generated files
 	npx --no-install tsc --noEmit -p .
 	npx --no-install biome check .
-	npx --no-install depcruise --config .dependency-cruiser.cjs $(ROOMS)
 	npx --no-install spectral lint --quiet --fail-severity error --ruleset .spectral.yaml 'generated/openapi/*.json'
 	$(TSX) build/generate/main.ts --check
 	$(TSX) build/client/main.ts --check
 	$(TSX) build/prisma/main.ts drift
+	@$(MAKE) doctrine-check
+
+doctrine-check: build ## what the house forbids, sought in the program's tree and in the live database
+	$(TSX) doctrine/check/main.ts
 
 conformance: build ## prove contracts, TMF630 line by line over HTTP, and a thousand generated requests
 	$(TSX) conformance/contract/main.ts

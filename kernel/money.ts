@@ -65,6 +65,11 @@ export function fromWireMoney(wire: WireMoney): Money | undefined {
   return { amountMinor: amountMinor === 0 ? 0 : amountMinor, currency: wire.unit };
 }
 
+/** A rate in hundredths of a percent as the wire and people write it: 900 is 9. */
+export function taxPercent(taxRateBasisPoints: number): number {
+  return taxRateBasisPoints / 100;
+}
+
 /**
  * Splits a tax-included price into its net part and its tax, rounded half away from zero. The rate is in hundredths of
  * a percent: 900 is 9 %. The two parts always add up to the price. Integers throughout; the money library has no

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isJsonObject, type JsonObject } from '../kernel/json.ts';
+import { taxPercent } from '../kernel/money.ts';
 import { isSellable, isWithin, offeringKinds, offeringTerms } from '../policy/catalogue/offering-terms.ts';
 import { readSettings } from '../policy/setting/settings.ts';
 import { query } from '../read/views/query.ts';
@@ -56,7 +57,7 @@ export const listOfferings = query({
       `SELECT json_build_object(${readAtSql}, 'rows', ${arraySql(`
       SELECT json_build_object('state', o."state", 'document', o."document", 'prices', ${arraySql(`SELECT p."document" AS item FROM "product_offering_price" p
         WHERE p."id" IN (SELECT jsonb_path_query(o."document", '$.productOfferingPrice[*].id') #>> '{}') ORDER BY p."id"`)}) AS item
-      FROM "product_offering" o ORDER BY o."code" NULLS LAST, o."id"`)}) AS view`,
+      FROM "product_offering" o ORDER BY o."code" NULLS LAST, o."id" LIMIT 1000`)}) AS view`,
     );
     const { rows, ...read } = rowsShape.parse(answer.rows[0]?.view);
     const now = new Date(read.now);
@@ -94,7 +95,7 @@ export const listOfferings = query({
         isOnSale: isSellable(document, now),
         price: terms.kind === 'period' ? null : { amountMinor, currency },
         isMonthly: terms.kind === 'plan',
-        taxPercent: terms.taxRate / 100,
+        taxPercent: taxPercent(terms.taxRate),
         allowances: terms.allowances.map((allowance) => ({ kind: allowance.kind, amount: allowance.quantity })),
         validityHours: terms.validityHours,
         fault: null,

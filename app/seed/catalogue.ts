@@ -1,5 +1,6 @@
 import type { Caller } from '../../kernel/caller.ts';
 import type { JsonObject } from '../../kernel/json.ts';
+import { taxPercent } from '../../kernel/money.ts';
 import {
   catalogCommands,
   categoryCommands,
@@ -181,7 +182,7 @@ function priceDocument(offering: SeedOffering, value: number, settings: Policy['
     ...(offering.kind === 'plan' ? { recurringChargePeriodType: 'month', recurringChargePeriodLength: 1 } : {}),
     price: { unit: settings.currency, value },
     unitOfMeasure: { amount: 1, units: offering.kind === 'plan' ? 'month' : 'piece' },
-    tax: [{ taxCategory: 'GST', taxRate: settings.taxRate / 100 }],
+    tax: [{ taxCategory: 'GST', taxRate: taxPercent(settings.taxRate) }],
   };
 }
 

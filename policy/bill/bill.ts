@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../kernel/json.ts';
-import { splitTax, toWireMoney } from '../../kernel/money.ts';
+import { splitTax, taxPercent, toWireMoney } from '../../kernel/money.ts';
 import { machine } from '../core/machine.ts';
 import { customerIdOf, refs, text } from '../core/party.ts';
 import { createResource, type ResourceDefinition, type Stored } from '../core/resource.ts';
@@ -65,7 +65,11 @@ export async function issueBill(tx: Tx, billed: Billed): Promise<Stored> {
       ? split
       : { ...split, taxMinor: billed.taxMinor, taxExcludedMinor: billed.amountMinor - billed.taxMinor };
   const money = (amountMinor: number): JsonObject => ({ ...toWireMoney({ amountMinor, currency: billed.currency }) });
-  const taxItem: JsonObject = { taxCategory: 'GST', taxRate: billed.taxRate / 100, taxAmount: money(tax.taxMinor) };
+  const taxItem: JsonObject = {
+    taxCategory: 'GST',
+    taxRate: taxPercent(billed.taxRate),
+    taxAmount: money(tax.taxMinor),
+  };
   const at = tx.now.toISOString();
   const isCredit = billed.amountMinor < 0;
   const billId = tx.newId('bil');

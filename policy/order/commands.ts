@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Refusal } from '../../kernel/error.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
-import { splitTax, toWireMoney } from '../../kernel/money.ts';
+import { splitTax, taxPercent, toWireMoney } from '../../kernel/money.ts';
 import { type OfferingTerms, readOffering } from '../catalogue/offering-terms.ts';
 import { command } from '../core/command.ts';
 import { schedule } from '../core/flow.ts';
@@ -95,7 +95,7 @@ function orderPrice(terms: OfferingTerms): JsonObject {
     priceType: terms.kind === 'plan' ? 'recurring' : 'oneTime',
     ...(terms.kind === 'plan' ? { recurringChargePeriod: 'month' } : {}),
     price: {
-      taxRate: terms.taxRate / 100,
+      taxRate: taxPercent(terms.taxRate),
       taxIncludedAmount: money(tax.taxIncludedMinor),
       dutyFreeAmount: money(tax.taxExcludedMinor),
     },

@@ -1,6 +1,6 @@
 import { daysAfter, hoursAfter, monthsAfter } from '../../kernel/calendar.ts';
 import type { JsonObject } from '../../kernel/json.ts';
-import { splitTax, toWireMoney } from '../../kernel/money.ts';
+import { splitTax, taxPercent, toWireMoney } from '../../kernel/money.ts';
 import { type AllowanceKind, allowanceKinds, type OfferingTerms } from '../catalogue/offering-terms.ts';
 import { appendEvent } from '../core/event.ts';
 import { cancelSteps, schedule } from '../core/flow.ts';
@@ -111,7 +111,7 @@ export async function createLine(
           priceType: 'recurring',
           recurringChargePeriod: 'month',
           price: {
-            taxRate: terms.taxRate / 100,
+            taxRate: taxPercent(terms.taxRate),
             taxIncludedAmount: { ...toWireMoney({ amountMinor: tax.taxIncludedMinor, currency: terms.currency }) },
             dutyFreeAmount: { ...toWireMoney({ amountMinor: tax.taxExcludedMinor, currency: terms.currency }) },
           },

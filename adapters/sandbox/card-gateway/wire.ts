@@ -101,7 +101,7 @@ export const gatewayCalls = ['authorise', 'capture', 'void', 'refund', 'find', '
 
 export const cardGatewayPlan = z.object({
   mode: z.enum(['unavailable', 'lose_answer', 'stall', 'decline_authorisation', 'decline_capture', 'decline_refund']),
-  calls: z.array(z.enum(gatewayCalls)).min(1).optional(),
+  calls: z.array(z.enum(gatewayCalls)).min(1).max(gatewayCalls.length).optional(),
   token: token.optional(),
   reference: z.string().max(255).optional(),
   gatewayReference: gatewayReference.optional(),

@@ -64,7 +64,7 @@ export const networkCalls = ['apply', 'find', 'line'] as const;
 
 export const networkPlan = z.object({
   mode: z.enum(['refuse', 'unavailable', 'stall', 'lose_answer']),
-  calls: z.array(z.enum(networkCalls)).min(1).optional(),
+  calls: z.array(z.enum(networkCalls)).min(1).max(networkCalls.length).optional(),
   line: line.optional(),
   msisdn: msisdn.optional(),
   when: z.enum(networkStates).optional(),
