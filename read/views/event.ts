@@ -4,7 +4,7 @@ import { notFound } from '../../kernel/error.ts';
 import { query, readOne, readView } from './query.ts';
 import { arraySql, instant, moneyShape, page, readAt, readAtSql } from './shapes.ts';
 
-const eventShape = z.object({
+export const eventShape = z.object({
   position: z.number().int(),
   id: z.string(),
   type: z.string(),
@@ -25,7 +25,7 @@ export type EventView = z.infer<typeof eventShape>;
 const stringsSql = (json: string) =>
   `(SELECT coalesce(json_object_agg(c.key, c.value), '{}'::json) FROM jsonb_each_text(CASE jsonb_typeof(${json}) WHEN 'object' THEN ${json} ELSE '{}' END) c)`;
 
-const eventSql = `json_build_object('position', e."position", 'id', e."id", 'type', e."type", 'resourceType', e."resource_type", 'resourceId', e."resource_id",
+export const eventSql = `json_build_object('position', e."position", 'id', e."id", 'type', e."type", 'resourceType', e."resource_type", 'resourceId', e."resource_id",
   'at', wire_time(e."occurred_at"), 'command', e."command",
   'by', json_build_object('name', coalesce(e."caller" ->> 'name', e."caller" ->> 'id', ''), 'surface', coalesce(e."caller" ->> 'surface', e."caller" ->> 'audience', '')),
   'from', e."change" ->> 'from',

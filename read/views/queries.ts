@@ -1,6 +1,8 @@
 import { listBills, showBill } from './bill.ts';
 import { showClock } from './clock.ts';
 import { listCustomers, showCustomer } from './customer.ts';
+import { showDashboard } from './dashboard.ts';
+import { showEsim } from './esim.ts';
 import { listEvents, traceEvents } from './event.ts';
 import { listSteps } from './flow.ts';
 import { showHealth } from './health.ts';
@@ -31,4 +33,6 @@ export const queries: readonly AnyQuery[] = [
   listParked,
   showClock,
   showHealth,
+  showDashboard,
+  showEsim,
 ];

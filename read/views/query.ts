@@ -23,6 +23,8 @@ export const viewNames = [
   'bill-list',
   'rule-list',
   'health',
+  'dashboard',
+  'esim-card',
 ] as const;
 export type ViewName = (typeof viewNames)[number];
 

@@ -637,6 +637,7 @@ test('every query a customer may ask knows whose the answer is', () => {
     'bill.list',
     'bill.show',
     'customer.show',
+    'esim.show',
     'order.list',
     'order.show',
     'subscription.list',

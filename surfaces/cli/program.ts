@@ -26,7 +26,9 @@ interface OwnOptions {
 }
 
 /** Verbs that are typed without their noun, for they are typed often. */
-const short: Readonly<Record<string, string>> = { trace: 'event.trace', rules: 'rule.list' };
+const short: Readonly<Record<string, string>> = { trace: 'event.trace', rules: 'rule.list', top: 'dashboard.show' };
+/** Shown again as it changes without being asked to, where a person looks. */
+const live: readonly string[] = ['top'];
 
 /** Runs one command line, given without the program's own name. */
 export async function run(
@@ -172,7 +174,9 @@ function leaf(
   command.addHelpText('after', () => moreHelp(verb, terminal));
   command.action(async (...given: unknown[]) => {
     const byPlace = given.slice(0, fields.positional.length);
-    const own = command.optsWithGlobals<OwnOptions>();
+    const typed = command.optsWithGlobals<OwnOptions>();
+    const isLive = live.includes(name) && terminal.isOutputTty && !typed.json;
+    const own = isLive ? { ...typed, watch: typed.watch ?? true } : typed;
     const input = readInput(verb, fields, byPlace, command, own, terminal);
     done(await perform(verb, verbs, input, own, terminal));
   });

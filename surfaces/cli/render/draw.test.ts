@@ -32,6 +32,8 @@ const cases: readonly (readonly [fixture: string, view: ViewName])[] = [
   ['bill-list', 'bill-list'],
   ['rule-list', 'rule-list'],
   ['health', 'health'],
+  ['dashboard', 'dashboard'],
+  ['esim-card', 'esim-card'],
 ];
 
 function fixture(name: string): unknown {

@@ -3,6 +3,8 @@ import type { Verb } from '../descriptors.ts';
 import { billCard, billTable } from './bill.ts';
 import { clockCard } from './clock.ts';
 import { customerCard, customerTable } from './customer-card.ts';
+import { dashboard } from './dashboard.ts';
+import { esimCard } from './esim-card.ts';
 import { drawAnything } from './generic.ts';
 import { healthCard } from './health.ts';
 import { orderPipeline, orderTable } from './order-pipeline.ts';
@@ -41,6 +43,8 @@ const pictures: Readonly<Record<ViewName, Picture>> = {
   'bill-list': picture(billTable),
   'rule-list': picture(drawRules),
   health: picture(healthCard),
+  dashboard: picture(dashboard),
+  'esim-card': picture(esimCard),
 };
 
 /** The answer of a verb as a picture for people. Whatever people wrote is made harmless before anything is drawn. */

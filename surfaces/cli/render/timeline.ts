@@ -21,11 +21,12 @@ const lanes: readonly (readonly [resourceType: string, name: string])[] = [
   ['bucket', 'quota'],
   ['usage', 'usage'],
   ['customerBill', 'bill'],
+  ['appliedCustomerBillingRate', 'rate'],
   ['partyInteraction', 'interaction'],
   ['troubleTicket', 'ticket'],
 ];
 
-function laneName(resourceType: string): string {
+export function laneName(resourceType: string): string {
   return lanes.find(([type]) => type === resourceType)?.[1] ?? resourceType;
 }
 
@@ -40,7 +41,7 @@ function shortId(id: string): string {
 }
 
 /** What happened, in a few words: the states it went between, or what about it changed. */
-function happened(event: EventView): string {
+export function happened(event: EventView): string {
   if (event.from !== null && event.to !== null && event.from !== event.to) return `${event.from} → ${event.to}`;
   if (/DeleteEvent$/.test(event.type)) return 'deleted';
   if (/CreateEvent$/.test(event.type)) return event.to ?? 'created';
