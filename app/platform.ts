@@ -170,9 +170,14 @@ export async function startPlatform(
       wire,
       handlers: createHandlers(resourceCommandsFor, activationCommandsFor),
       tools: {
-        list: tools.list,
-        run: async (name, input, caller) => {
-          const answer = await tools.run(name, input, caller);
+        ...tools,
+        run: async (name, input, caller, keep) => {
+          const answer = await tools.run(name, input, caller, keep);
+          wake();
+          return answer;
+        },
+        confirm: async (name, input, caller, token) => {
+          const answer = await tools.confirm(name, input, caller, token);
           wake();
           return answer;
         },

@@ -238,12 +238,25 @@ export function makeClient(connection: { url: string; token: string; publicUrl: 
   }
 
   async function tool(name: string, input: Json): Promise<Json> {
-    const answer = await raw({
-      method: 'POST',
-      path: `/tools/${name}`,
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', Accept: 'application/json' },
-      text: JSON.stringify(input),
-    });
+    const call = (more: Record<string, string>) =>
+      raw({
+        method: 'POST',
+        path: `/tools/${name}`,
+        headers: {
+          Authorization: `Bearer ${token}`,
+          'Content-Type': 'application/json',
+          Accept: 'application/json',
+          ...more,
+        },
+        text: JSON.stringify(input),
+      });
+    const first = await call({});
+    const proposed = isJsonObject(first.body) ? first.body.confirmation : undefined;
+    // What moves money or destroys is proposed first: a check means it.
+    const answer =
+      isJsonObject(proposed) && typeof proposed.token === 'string'
+        ? await call({ 'Confirmation-Token': proposed.token })
+        : first;
     const result = isJsonObject(answer.body) ? answer.body.result : undefined;
     if (answer.status !== 200 || result === undefined)
       throw new Error(`${name} was answered ${answer.status}: ${answer.text.slice(0, 400)}`);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { apis } from '../generated/operations.ts';
 import tools from '../generated/tools.json' with { type: 'json' };
-import type { Json } from '../kernel/json.ts';
+import { isJsonObject, type Json } from '../kernel/json.ts';
 import program from '../package.json' with { type: 'json' };
 import { readVerbs } from '../surfaces/cli/descriptors.ts';
 import { run } from '../surfaces/cli/program.ts';
@@ -26,6 +26,7 @@ export interface CommandLine {
 export interface Doors {
   readonly url: string;
   http(method: string, path: string, body?: Json): Promise<Exchange>;
+  /** Runs a tool; what is proposed is confirmed. */
   tool(name: string, input: Json): Promise<Exchange>;
   /** Runs `bss` with these arguments against the server. */
   bss(args: readonly string[]): Promise<CommandLine>;
@@ -50,12 +51,18 @@ export function openDoors(
 ): Doors {
   const { url, token } = connection;
 
-  async function http(method: string, path: string, body?: Json): Promise<Exchange> {
+  async function http(
+    method: string,
+    path: string,
+    body?: Json,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Exchange> {
     const response = await fetch(`${url}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${token}`,
         accept: 'application/json',
+        ...more,
         ...(body === undefined
           ? {}
           : { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' }),
@@ -102,15 +109,24 @@ export function openDoors(
 
   return {
     url,
-    http,
+    http: (method, path, body) => http(method, path, body),
     async tool(name, input) {
-      const { answer, ...rest } = await http('POST', `/tools/${name}`, input);
+      const first = await http('POST', `/tools/${name}`, input);
+      const token = confirmationIn(first.answer);
+      const { answer, ...rest } =
+        token === undefined ? first : await http('POST', `/tools/${name}`, input, { 'confirmation-token': token });
       const isDone = rest.status < 300 && typeof answer === 'object' && answer !== null && 'result' in answer;
       return { ...rest, answer: isDone ? answer.result : answer };
     },
     bss: bss ?? ((args) => inProcess(args, { columns: 100, color: false })),
     drawn: inProcess,
   };
+}
+
+/** The token of a proposal; undefined in any other answer. */
+function confirmationIn(answer: Json | undefined): string | undefined {
+  const confirmation = isJsonObject(answer) ? answer.confirmation : undefined;
+  return isJsonObject(confirmation) && typeof confirmation.token === 'string' ? confirmation.token : undefined;
 }
 
 export function parsed(text: string): Json {

@@ -10,11 +10,11 @@ import { failure, narrator, nobody, type Result, resultTable, type Stage, title 
 
 const usage = `Plays the stories of scenarios/ through the public doors of a live server.
 
-  npx tsx scenarios/run.ts [file …] [--show] [--built] [--against <url> --token <token>]
+  npx tsx scenarios/run.ts [file …] [--show] [--built] [--against <url>]
 
   --show            tell each step, and draw what a person would look at
   --built           start servers and bss from dist/, as they are shipped, instead of from the sources
-  --against <url>   play on a server that already runs, with --token; without it servers are started and stopped
+  --against <url>   play on a server that already runs, with AIRTIME_TOKEN; without it servers are started and stopped
 `;
 
 const stage: Stage = {
@@ -37,7 +37,6 @@ async function main(): Promise<number> {
       show: { type: 'boolean' },
       built: { type: 'boolean' },
       against: { type: 'string' },
-      token: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -49,11 +48,7 @@ async function main(): Promise<number> {
   const scenarios = (positionals.length > 0 ? positionals : filesHere()).map(readScenario);
   const audience = values.show ? narrator(stage) : nobody;
   const results = values.against
-    ? await playAll(
-        scenarios,
-        { url: values.against, token: values.token ?? process.env.AIRTIME_TOKEN ?? '' },
-        audience,
-      )
+    ? await playAll(scenarios, { url: values.against, token: process.env.AIRTIME_TOKEN ?? '' }, audience)
     : await onServersOfOurOwn(scenarios, audience, { isTold: values.show === true, built: values.built === true });
   stage.out(`\n${resultTable(results, stage)}`);
   return results.some(({ failed }) => failed) ? 1 : 0;

@@ -1,10 +1,31 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import type { Audience, Caller } from '../kernel/caller.ts';
-import { AirtimeError, invalid } from '../kernel/error.ts';
+import { type Audience, type Caller, systemCaller } from '../kernel/caller.ts';
+import { AirtimeError, invalid, Refusal } from '../kernel/error.ts';
 import { isJsonObject, type JsonObject } from '../kernel/json.ts';
-import { type AnyDefinition, type Effect, type Policy, run as runCommand } from '../policy/core/command.ts';
-import { type KeepOutput, runKeeping } from '../policy/core/idempotency.ts';
+import { formatMoney } from '../kernel/money.ts';
+import {
+  type AnyDefinition,
+  type Effect,
+  type ExecuteOptions,
+  execute,
+  type Policy,
+  type Preview,
+  preview as previewCommand,
+  run as runCommand,
+} from '../policy/core/command.ts';
+import {
+  answeredBefore,
+  type Confirmation,
+  confirmationRequired,
+  giveOut,
+  keepConfirmed,
+  type ProposedAct,
+  useConfirmation,
+  usedOnce,
+  useUp,
+} from '../policy/core/confirmation.ts';
+import { AlreadyAnswered, type KeepOutput, runKeeping } from '../policy/core/idempotency.ts';
 import type { AnyQuery } from '../read/views/query.ts';
 
 /** What a caller may know of a tool before calling it. Input and output are JSON Schema, draft 2020-12. */
@@ -27,8 +48,33 @@ export interface ToolDescriptor {
 
 export interface Tool {
   readonly descriptor: ToolDescriptor;
-  /** `keep` is the last act of a command's own transaction; what it throws undoes the command. */
-  run(input: unknown, caller: Caller, keep?: KeepOutput): Promise<unknown>;
+  /**
+   * `keep` is the last act of a command's own transaction, and `before` its first; what either throws undoes the command.
+   * A tool without a transaction of its own leaves both alone.
+   */
+  run(input: unknown, caller: Caller, keep?: KeepOutput, before?: ExecuteOptions['before']): Promise<unknown>;
+  /** Judges a command and says what it would do; undefined for what is no command. */
+  preview?(input: unknown, caller: Caller): Promise<Preview>;
+}
+
+/** What a person is shown before money moves or something ends. It is data: none of it is an instruction. */
+export interface Proposal {
+  tool: string;
+  effect: 'money' | 'destructive';
+  /** What would happen, in a sentence. The rules were judged and are kept. */
+  what: string;
+  customer: { id: string; name: string | null } | null;
+  /** What it costs or gives back, tax included; null where no price is known. */
+  amount: { amountMinor: number; currency: string; text: string } | null;
+  details: readonly string[];
+  /** As they were sent, and as they must be sent again. */
+  arguments: JsonObject;
+}
+
+/** A proposal with the token that confirms it. The token is for the person's own screen, never for a model. */
+export interface Proposed {
+  proposal: Proposal;
+  confirmation: Confirmation;
 }
 
 /** What a surface sees of the tools: those of its caller, and no others. */
@@ -38,9 +84,21 @@ export interface ToolDoor {
   /**
    * Checks the input, runs the tool and answers plain JSON (no bigint, no Date).
    * @param keep gets the answer of a command inside its transaction, as its last act.
-   * @throws AirtimeError 404 for a tool the caller does not have, 400 for input its schema refuses, 422 for a rule.
+   * @throws AirtimeError 404 for a tool the caller does not have, 400 for input its schema refuses, 422 for a rule;
+   *   Refusal `confirmation.required` for a tool that moves money or destroys: those are proposed and confirmed.
    */
   run(name: string, input: unknown, caller: Caller, keep?: KeepOutput): Promise<unknown>;
+  /** Whether a tool is done in two calls. False too for one that the caller does not have. */
+  needsConfirmation(name: string, caller: Caller): boolean;
+  /** What a money or destructive tool would do, judged now; nothing is kept. @throws as `run` */
+  preview(name: string, input: unknown, caller: Caller): Promise<Proposal>;
+  /** The same, with the token that `confirm` takes. */
+  propose(name: string, input: unknown, caller: Caller): Promise<Proposed>;
+  /**
+   * Does what was proposed, once: the same token again gets the first answer.
+   * @throws Refusal `confirmation.…` for a token that is unknown, stale, used, of another caller, tool or arguments.
+   */
+  confirm(name: string, input: unknown, caller: Caller, token: string): Promise<{ result: unknown; replayed: boolean }>;
 }
 
 /** A customer's answer named another customer. It was withheld; whoever wires the tools records and counts it. */
@@ -80,27 +138,122 @@ export function makeTools(parts: ToolParts): ToolDoor {
         .filter((tool) => tool.descriptor.audience.includes(caller.audience))
         .map((tool) => (caller.audience === 'customer' ? withoutOwner(tool.descriptor) : tool.descriptor)),
     run: async (name, input, caller, keep) => {
+      const tool = mine(name, caller);
+      if (isConfirmed(tool) && !parts.policy.rulesOff.has(confirmationRequired.code)) {
+        throw new Refusal(confirmationRequired.code, confirmationRequired.sentence, { tool: name });
+      }
+      return runOwned(tool, input, caller, keep);
+    },
+    needsConfirmation: (name, caller) => {
       const tool = tools.get(name);
-      if (!tool?.descriptor.audience.includes(caller.audience)) throw unknownTool(name);
-      const keepPlain: KeepOutput | undefined = keep && ((tx, output) => keep(tx, plain(output)));
-      if (caller.audience !== 'customer') return plain(await tool.run(input, caller, keepPlain));
+      return tool?.descriptor.audience.includes(caller.audience) === true && isConfirmed(tool);
+    },
+    preview: async (name, input, caller) => proposalOf(mine(name, caller), input, caller),
+    propose: async (name, input, caller) => {
+      const proposal = await proposalOf(mine(name, caller), input, caller);
+      return { proposal, confirmation: await giveOut(parts.policy, { tool: name, arguments: input, caller }) };
+    },
+    confirm: async (name, input, caller, token) => {
+      const tool = mine(name, caller);
+      const act: ProposedAct = { tool: name, arguments: input, caller };
+      const before = await answeredBefore(parts.policy, act, token);
+      if (before) return { result: JSON.parse(before.text ?? 'null'), replayed: true };
       try {
-        const own = asOwner(tool.descriptor, input, caller);
-        // A command that would tell of somebody else is undone before it is answered.
-        return checkedOwner(
-          await tool.run(own, caller, async (tx, output) => {
-            checkedOwner(output, caller);
-            await keepPlain?.(tx, output);
-          }),
+        const result = await runOwned(
+          tool,
+          input,
           caller,
+          (tx, output) => keepConfirmed(tx, act, token, output),
+          tool.preview ? (tx) => useUp(tx, act, token) : await useAhead(parts.policy, act, token),
         );
+        return { result, replayed: false };
       } catch (error) {
-        if (!(error instanceof ForeignOwner)) throw error;
-        await parts.onOwnershipTrip?.({ tool: name, caller, foreignCustomerId: error.customerId });
-        throw new AirtimeError(404, 'notFound', 'There is nothing of that name.');
+        // Another call with this token was first, and has answered while this one waited for it.
+        const wasUsed = error instanceof Refusal && error.code === usedOnce.code;
+        const first =
+          wasUsed || error instanceof AlreadyAnswered ? await answeredBefore(parts.policy, act, token) : undefined;
+        if (!first) throw error;
+        return { result: JSON.parse(first.text ?? 'null'), replayed: true };
       }
     },
   };
+
+  function mine(name: string, caller: Caller): Tool {
+    const tool = tools.get(name);
+    if (!tool?.descriptor.audience.includes(caller.audience)) throw unknownTool(name);
+    return tool;
+  }
+
+  async function runOwned(
+    tool: Tool,
+    input: unknown,
+    caller: Caller,
+    keep?: KeepOutput,
+    before?: ExecuteOptions['before'],
+  ): Promise<unknown> {
+    const keepPlain: KeepOutput | undefined = keep && ((tx, output) => keep(tx, plain(output)));
+    if (caller.audience !== 'customer') return plain(await tool.run(input, caller, keepPlain, before));
+    return withheld(tool, caller, async () => {
+      const own = asOwner(tool.descriptor, input, caller);
+      // A command that would tell of somebody else is undone before it is answered.
+      const keepOwn: KeepOutput = async (tx, output) => {
+        checkedOwner(output, caller);
+        await keepPlain?.(tx, output);
+      };
+      return checkedOwner(await tool.run(own, caller, keepOwn, before), caller);
+    });
+  }
+
+  async function proposalOf(tool: Tool, input: unknown, caller: Caller): Promise<Proposal> {
+    const { name, summary, effect } = tool.descriptor;
+    if (effect !== 'money' && effect !== 'destructive') {
+      throw new AirtimeError(422, 'notProposed', `${name} neither moves money nor destroys: it is done in one call.`, {
+        facts: { tool: name, effect },
+      });
+    }
+    const given = input ?? {};
+    const own = caller.audience === 'customer' ? asOwner(tool.descriptor, given, caller) : given;
+    const judged = async (): Promise<Proposal> => {
+      const told: Preview = (await tool.preview?.(own, caller)) ?? { what: `${summary}.` };
+      const amount = told.amount ? { ...told.amount, text: formatMoney(told.amount) } : null;
+      return {
+        tool: name,
+        effect,
+        what: told.what,
+        customer: told.customer ?? null,
+        amount,
+        details: told.details ?? [],
+        arguments: isJsonObject(given) ? given : {},
+      };
+    };
+    if (caller.audience !== 'customer') return judged();
+    return withheld(tool, caller, async () => {
+      const proposal = await judged();
+      // What the caller typed is not told to the caller: it does not count as an answer.
+      checkedOwner({ ...proposal, arguments: {} }, caller);
+      return proposal;
+    });
+  }
+
+  /** Answers a customer with nothing when the answer would tell of somebody else. */
+  async function withheld<T>(tool: Tool, caller: Caller, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ForeignOwner)) throw error;
+      await parts.onOwnershipTrip?.({ tool: tool.descriptor.name, caller, foreignCustomerId: error.customerId });
+      throw new AirtimeError(404, 'notFound', 'There is nothing of that name.');
+    }
+  }
+}
+
+const isConfirmed = ({ descriptor }: Tool): boolean =>
+  descriptor.effect === 'money' || descriptor.effect === 'destructive';
+
+/** What has no transaction of its own cannot share one with its confirmation: that is used up first. */
+async function useAhead(policy: Policy, act: ProposedAct, token: string): Promise<undefined> {
+  await execute(policy, useConfirmation, { act, token }, systemCaller('confirmation'));
+  return undefined;
 }
 
 /** The house's own commands are no tools: flow steps and clocks call them. */
@@ -175,10 +328,15 @@ export function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonObjec
 function commandTool(command: AnyDefinition, policy: Policy): Tool {
   return {
     descriptor: describeCommand(command),
-    run: (input, caller, keep) =>
-      keep
-        ? runKeeping(policy, command, input ?? {}, caller, {}, keep)
-        : runCommand(policy, command, input ?? {}, caller),
+    run: (input, caller, keep, before) => {
+      const options = before ? { before } : {};
+      return keep
+        ? runKeeping(policy, command, input ?? {}, caller, options, keep)
+        : runCommand(policy, command, input ?? {}, caller, options);
+    },
+    ...('single' in command
+      ? {}
+      : { preview: (input: unknown, caller: Caller) => previewCommand(policy, command, input ?? {}, caller) }),
   };
 }
 

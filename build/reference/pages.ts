@@ -345,7 +345,7 @@ function toolsPage({ tools }: Reference): Page {
     title: 'Tools',
     lead: 'The door that the terminal and agents use: every capability as one named call.',
     body: html`<h2 id="calls">Calls</h2>
-<p><code>GET /tools</code> lists the tools that the token may use, with their inputs as JSON Schema. <code>POST /tools/{name}</code> runs one and answers <code>{"result": …}</code>; its body is the input. The scope of a tool is <code>tools:</code> and its name, and <code>tools:*</code> opens all. <code>Idempotency-Key</code> and errors are as at every other door. Money is in minor units here.</p>
+<p><code>GET /tools</code> lists the tools that the token may use, with their inputs as JSON Schema. <code>POST /tools/{name}</code> runs one and answers <code>{"result": …}</code>; its body is the input. A tool that moves money or destroys answers <code>{"proposal": …, "confirmation": {"token": …}}</code> first and has done nothing: send the same body again with the token in <code>Confirmation-Token</code>, within five minutes. <code>POST /tools/{name}/preview</code> answers the proposal alone. The scope of a tool is <code>tools:</code> and its name, and <code>tools:*</code> opens all. <code>Idempotency-Key</code> and errors are as at every other door. Money is in minor units here.</p>
 ${example(doorExamples.toolList.request)}${example(doorExamples.tool.request)}
 <h2 id="test-cards">Test cards</h2>
 <p>The sandbox gateway knows these tokens, and others that begin with one of them: <code>tok_visa_2</code> is another card that behaves alike. What a sandbox does next is planned by <a href="#card_gateway.plan_fault"><code>card_gateway.plan_fault</code></a> and <a href="#network.plan_fault"><code>network.plan_fault</code></a>.</p>

@@ -18,7 +18,7 @@ import {
 import { rule } from '../core/rule.ts';
 import { findRow, type Tables, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
-import { acknowledge, orderFacts } from '../order/commands.ts';
+import { acknowledge, orderFacts, previewOrder } from '../order/commands.ts';
 import { buyingRules, type OrderFacts } from '../order/rules.ts';
 import { readUsage } from '../usage/units.ts';
 
@@ -211,6 +211,7 @@ const create = command<CreateInput, TopupFacts, Stored>({
     await checkContract(topupBalanceResource, { ...topup, status: 'created' });
     return topupFacts(tx, topup);
   },
+  preview: previewOrder,
   async apply(tx, facts) {
     const order = await acknowledge(tx, facts);
     return createResource(

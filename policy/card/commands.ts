@@ -252,6 +252,10 @@ const remove = command<
       liveLines: Number(lines?.count ?? 0),
     };
   },
+  preview: (facts) => ({
+    what: `Take ${text(facts.document.name) ?? 'this payment method'} off file.`,
+    ...(facts.stored.row.customerId ? { customer: { id: facts.stored.row.customerId, name: null } } : {}),
+  }),
   async apply(tx, facts) {
     const { row } = facts.stored;
     await removeResource(tx, paymentMethodResource, facts.stored);

@@ -4,8 +4,9 @@ import type { CardGateway } from '../../adapters/card-gateway.ts';
 import type { Mail } from '../../adapters/mail.ts';
 import type { Network } from '../../adapters/network.ts';
 import type { Audience, Caller } from '../../kernel/caller.ts';
-import { AirtimeError, invalid, type Refusal } from '../../kernel/error.ts';
+import { AirtimeError, invalid, Refusal } from '../../kernel/error.ts';
 import type { IdSource } from '../../kernel/id.ts';
+import type { Money } from '../../kernel/money.ts';
 import type { Subscriptions } from '../notification/subscriptions.ts';
 import { firstBroken, type Rule } from './rule.ts';
 import { type Settings, statements, type Tx } from './transaction.ts';
@@ -13,6 +14,18 @@ import { type Settings, statements, type Tx } from './transaction.ts';
 /** `money` and `destructive` need a person's confirmation on every surface but the TMF door. */
 export const effects = ['read', 'write', 'money', 'destructive'] as const;
 export type Effect = (typeof effects)[number];
+
+/** What a person is shown before they say yes: what would happen, to whom, at what price. */
+export interface Preview {
+  /** One sentence. */
+  readonly what: string;
+  /** Whom it happens to, when that is a customer of ours. */
+  readonly customer?: { readonly id: string; readonly name: string | null };
+  /** What is taken, or given back, tax included. */
+  readonly amount?: Money;
+  /** What else to know, a line each. */
+  readonly details?: readonly string[];
+}
 
 /**
  * A command, defined once. From it come the CLI verb and its help, the tool, the confirmation, the audit record and the
@@ -36,6 +49,8 @@ export interface Command<Input, Facts, Output> {
   ask?(outside: Outside, input: Input): Promise<unknown>;
   /** Locks what the command touches and reads what its rules judge. */
   facts(tx: Tx, input: Input, asked: unknown): Promise<Facts>;
+  /** What would happen, for the person who confirms it; the rules are kept. Without it the summary has to do. */
+  preview?(facts: Facts, input: Input, tx: Pick<Tx, 'now' | 'settings'>): Preview;
   /** What the command does, once every rule is kept. */
   apply(tx: Tx, facts: Facts, input: Input): Promise<Output>;
   /**
@@ -90,6 +105,8 @@ export interface Outside {
 export interface ExecuteOptions {
   keepRefused?: boolean;
   cause?: Record<string, string>;
+  /** Runs inside the transaction, before the command reads anything: a confirmation is used up here. */
+  before?: (tx: Tx) => Promise<void>;
   /** Runs inside the transaction, after the command: a flow step closes itself here. */
   alongside?: (tx: Tx) => Promise<void>;
 }
@@ -108,6 +125,7 @@ export async function execute<Input, Facts, Output>(
   const input = parseInput(definition, rawInput);
   const asked = await definition.ask?.(policy.outside, input);
   return transaction(policy, definition.name, caller, options, async (tx) => {
+    await options.before?.(tx);
     const facts = await definition.facts(tx, input, asked);
     const refusal = firstBroken(definition.rules, facts, tx);
     if (refusal && !(options.keepRefused && definition.keepRefused)) throw refusal;
@@ -120,18 +138,40 @@ export async function execute<Input, Facts, Output>(
   });
 }
 
-/** Judges a command as it would be judged now and says what it would do, changing nothing. */
+/**
+ * Judges a command as it would be judged now and says what it would do, changing nothing.
+ * @throws Refusal of the first rule that is broken
+ */
+export async function preview<Input, Facts, Output>(
+  policy: Policy,
+  definition: Command<Input, Facts, Output>,
+  rawInput: unknown,
+  caller: Caller,
+): Promise<Preview> {
+  const input = parseInput(definition, rawInput);
+  const asked = await definition.ask?.(policy.outside, input);
+  return transaction(policy, definition.name, caller, { rollback: true }, async (tx) => {
+    const facts = await definition.facts(tx, input, asked);
+    const refusal = firstBroken(definition.rules, facts, tx);
+    if (refusal) throw refusal;
+    return definition.preview?.(facts, input, tx) ?? { what: `${definition.summary}.` };
+  });
+}
+
+/** The rule that would refuse the command now, if one would. Changes nothing. */
 export async function judge<Input, Facts, Output>(
   policy: Policy,
   definition: Command<Input, Facts, Output>,
   rawInput: unknown,
   caller: Caller,
 ): Promise<Refusal | undefined> {
-  const input = parseInput(definition, rawInput);
-  const asked = await definition.ask?.(policy.outside, input);
-  return transaction(policy, definition.name, caller, { rollback: true }, async (tx) =>
-    firstBroken(definition.rules, await definition.facts(tx, input, asked), tx),
-  );
+  try {
+    await preview(policy, definition, rawInput, caller);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
 }
 
 /** Runs a definition of either kind. */

@@ -113,6 +113,7 @@ export async function runKeeping(
 ): Promise<unknown> {
   if (!('single' in definition)) return run(policy, keeping(definition, keep), input, caller, options);
   return transaction(policy, definition.name, caller, {}, async (tx) => {
+    await options.before?.(tx);
     const output = await run(inside(policy, tx), definition, input, caller, options);
     await keep(tx, output);
     return output;

@@ -11,6 +11,7 @@ export interface Tables {
   billingAccount: models.BillingAccountModel;
   bucket: models.BucketModel;
   businessClock: models.BusinessClockModel;
+  confirmation: models.ConfirmationModel;
   delivery: models.DeliveryModel;
   deliveryQueue: models.DeliveryQueueModel;
   emailDirectory: models.EmailDirectoryModel;

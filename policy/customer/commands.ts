@@ -172,6 +172,10 @@ const remove = command<RemoveInput, CustomerFacts & { ledger: number; stored: St
       stored,
     };
   },
+  preview: (facts) => ({
+    what: `Delete ${text(facts.stored.document.name) ?? 'the customer'} and all that is on file of them.`,
+    customer: { id: facts.id, name: text(facts.stored.document.name) ?? null },
+  }),
   async apply(tx, facts) {
     await deleteRows(tx, 'emailDirectory', { customerId: facts.id });
     await deleteRows(tx, 'billingAccount', { customerId: facts.id });

@@ -95,6 +95,9 @@ export const unregisterHub = command({
     if (!row) throw notFound('hub', input.id);
     return row;
   },
+  preview: (facts) => ({
+    what: `Send no more ${facts.api} events to ${facts.callback}; what it is still owed is dropped.`,
+  }),
   async apply(tx, facts) {
     const sequence = await nextSequence(tx, facts.id);
     await deleteRows(tx, 'deliveryQueue', { hubId: facts.id });

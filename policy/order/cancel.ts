@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Refusal } from '../../kernel/error.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
-import { command } from '../core/command.ts';
+import { command, type Preview } from '../core/command.ts';
 import { type StepDefinition, schedule } from '../core/flow.ts';
 import { machine, must } from '../core/machine.ts';
 import { refs, text } from '../core/party.ts';
@@ -228,6 +228,14 @@ async function apply(tx: Tx, facts: CancelFacts): Promise<Stored> {
   return task;
 }
 
+function previewCancel(facts: CancelFacts): Preview {
+  const customerId = facts.order?.customerId;
+  return {
+    what: `Cancel order ${facts.order?.id ?? ''}: what is held for it is given back.`,
+    ...(customerId ? { customer: { id: customerId, name: null } } : {}),
+  };
+}
+
 const create = command<CreateInput, CancelFacts, Stored>({
   name: 'cancel_product_order.create',
   summary: 'Cancel a product order by a TMF622 body',
@@ -242,6 +250,7 @@ const create = command<CreateInput, CancelFacts, Stored>({
     await checkContract(cancelProductOrderResource, document);
     return cancelFacts(tx, document);
   },
+  preview: previewCancel,
   apply,
   keepRefused: async (tx, facts, _input, refusal) => refuse(tx, await taskFor(tx, facts.document), refusal),
 });
@@ -267,6 +276,7 @@ export const cancelOrderCommand = command<z.infer<typeof cancelInput>, CancelFac
       ...(input.reason === undefined ? {} : { cancellationReason: input.reason }),
       state: 'acknowledged',
     }),
+  preview: previewCancel,
   apply,
 });
 

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import type { Refusal } from '../../kernel/error.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import { splitTax, taxPercent, toWireMoney } from '../../kernel/money.ts';
+import { chargeableCard } from '../card/commands.ts';
 import { type OfferingTerms, readOffering } from '../catalogue/offering-terms.ts';
-import { command } from '../core/command.ts';
+import { command, type Preview } from '../core/command.ts';
 import { schedule } from '../core/flow.ts';
 import { customerIdOf, objects, refs, text } from '../core/party.ts';
 import {
@@ -112,6 +113,23 @@ function withStates(tx: Tx, document: JsonObject, state: string): JsonObject {
   };
 }
 
+/** What an order would cost, whom and on which card. */
+export function previewOrder(facts: OrderFacts, _input: unknown, tx: Pick<Tx, 'now' | 'settings'>): Preview {
+  const terms = facts.items.flatMap((item) => item.terms ?? []);
+  const card = chargeableCard(facts.cards, tx.now);
+  const lastFour = card ? text(documentOf(card).lastFourDigits) : undefined;
+  const renewing = terms.filter((one) => one.kind === 'plan');
+  return {
+    what: `Order ${terms.map((one) => one.name).join(', ')}${facts.customer?.name ? ` for ${facts.customer.name}` : ''}.`,
+    ...(facts.customer ? { customer: { id: facts.customer.id, name: facts.customer.name } } : {}),
+    amount: { amountMinor: terms.reduce((sum, one) => sum + one.amountMinor, 0), currency: tx.settings.currency },
+    details: [
+      ...(lastFour === undefined ? [] : [`Charged to the card ending in ${lastFour}.`]),
+      ...(renewing.length === 0 ? [] : ['It is charged again each month, until the line ends.']),
+    ],
+  };
+}
+
 /** Acknowledges an order: its items are written down with a copy of price and allowances, and their work begins. */
 export async function acknowledge(tx: Tx, facts: OrderFacts): Promise<Stored> {
   const document = withStates(tx, facts.document, 'acknowledged');
@@ -179,6 +197,7 @@ const create = command<CreateInput, OrderFacts, Stored>({
     await checkContract(productOrderResource, { id: 'new', ...(input.document as JsonObject) });
     return orderFacts(tx, input.document as JsonObject);
   },
+  preview: previewOrder,
   apply: acknowledge,
   keepRefused: (tx, facts, _input, refusal) => keepRejected(tx, facts, refusal),
 });
@@ -232,6 +251,7 @@ export const placeOrder = command<z.infer<typeof placeInput>, OrderFacts, Stored
   rules: buyingRules,
   facts: async (tx, input) =>
     orderFacts(tx, await documentFor(tx, input.customerId, input.offering, undefined, input.msisdn)),
+  preview: previewOrder,
   apply: acknowledge,
 });
 
@@ -254,6 +274,7 @@ export const topUp = command<z.infer<typeof topUpInput>, OrderFacts, Stored>({
     const document = await documentFor(tx, line?.customerId ?? '', input.offering, input.subscriptionId, undefined);
     return orderFacts(tx, line ? document : { ...document, relatedParty: [] });
   },
+  preview: previewOrder,
   apply: acknowledge,
 });
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Refusal } from '../../kernel/error.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
-import { fromWireMoney, type Money, toWireMoney } from '../../kernel/money.ts';
-import { command } from '../core/command.ts';
+import { formatMoney, fromWireMoney, type Money, toWireMoney } from '../../kernel/money.ts';
+import { command, type Preview } from '../core/command.ts';
 import { type StepDefinition, schedule } from '../core/flow.ts';
 import { machine, must } from '../core/machine.ts';
 import { refs, text } from '../core/party.ts';
@@ -166,6 +166,22 @@ function withDefaults(tx: Tx, facts: RefundFacts, status: 'pendingAuthorization'
   };
 }
 
+function previewRefund(facts: RefundFacts): Preview {
+  const { payment, amount } = facts;
+  return {
+    what: `Give ${amount ? formatMoney(amount) : 'money'} back to the card that paid.`,
+    ...(payment?.customerId ? { customer: { id: payment.customerId, name: null } } : {}),
+    ...(amount ? { amount } : {}),
+    ...(payment?.amountMinor && payment.currency
+      ? {
+          details: [
+            `Taken: ${formatMoney({ amountMinor: payment.amountMinor, currency: payment.currency })}; given back before: ${formatMoney({ amountMinor: payment.refundedMinor, currency: payment.currency })}.`,
+          ],
+        }
+      : {}),
+  };
+}
+
 /** The attempt is written before the gateway is asked; its key is the refund's own id. */
 async function ask(tx: Tx, facts: RefundFacts): Promise<Stored> {
   const { payment, amount } = facts;
@@ -201,6 +217,7 @@ const create = command<CreateInput, RefundFacts, Stored>({
     await checkContract(refundResource, document);
     return refundFacts(tx, idIn(document.payment), () => document);
   },
+  preview: previewRefund,
   apply: ask,
   keepRefused: (tx, facts, _input, refusal) => keepDenied(tx, facts, refusal),
 });
@@ -240,6 +257,7 @@ export const refundPayment = command<z.infer<typeof refundInput>, RefundFacts, S
         ...(input.reason === undefined ? {} : { description: input.reason }),
       };
     }),
+  preview: previewRefund,
   apply: ask,
 });
 

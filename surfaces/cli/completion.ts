@@ -3,7 +3,7 @@ import { fieldsOf, UsageError } from './input.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
-const ownFlags = ['--json', '--server', '--token', '--watch', '--yes', '--input', '--no-color', '--help'];
+const ownFlags = ['--json', '--server', '--watch', '--yes', '--input', '--no-color', '--help'];
 const alone = ['trace', 'rules', 'doctor', 'completion'];
 
 /** A script that completes nouns, verbs and options; it knows the verbs of the build that printed it. */

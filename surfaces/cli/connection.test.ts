@@ -24,12 +24,20 @@ test('the file of the nearest folder above is found', () => {
 test('options come before the environment, and that before the file', () => {
   const env = { AIRTIME_URL: 'http://env', AIRTIME_TOKEN: 'of-env' };
   expect(connectionOf({}, env, deep)).toMatchObject({ url: 'http://env', token: 'of-env' });
-  expect(connectionOf({ server: 'http://given', token: 'given' }, env, deep)).toMatchObject({
-    url: 'http://given',
+  expect(connectionOf({ server: 'http://given' }, env, deep)).toMatchObject({ url: 'http://given', token: 'of-env' });
+  expect(connectionOf({}, { AIRTIME_TOKEN: 'given' }, deep)).toMatchObject({
+    url: 'http://127.0.0.1:9',
     token: 'given',
   });
-  expect(connectionOf({ token: 'given' }, {}, deep)).toMatchObject({ url: 'http://127.0.0.1:9', token: 'given' });
   expect(connectionOf({}, { AIRTIME_URL: '', AIRTIME_TOKEN: '' }, deep)).toMatchObject({ token: 'of-file' });
+});
+
+test('a token may lie in a file of its own, and an empty one is said', () => {
+  const path = join(root, 'token');
+  writeFileSync(path, 'of-token-file\n');
+  expect(connectionOf({}, { AIRTIME_TOKEN_FILE: path }, deep)).toMatchObject({ token: 'of-token-file' });
+  writeFileSync(path, '\n');
+  expect(() => connectionOf({}, { AIRTIME_TOKEN_FILE: path }, deep)).toThrow('AIRTIME_TOKEN_FILE');
 });
 
 test("the file's token is not sent to another server", () => {

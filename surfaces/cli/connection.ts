@@ -46,17 +46,18 @@ function readIfThere(path: string): string | undefined {
 }
 
 /**
- * Options first, then the environment (AIRTIME_URL, AIRTIME_TOKEN), then the file. The file's token goes to the file's
+ * Options first, then the environment (AIRTIME_URL, and AIRTIME_TOKEN or AIRTIME_TOKEN_FILE), then the file. A token is
+ * never an option: other users of the machine see the arguments of a process, and a shell keeps them. The file's token goes to the file's
  * server only: an address given by hand does not get a token that was meant for another. Undefined when no server is
  * known here.
  */
 export function connectionOf(
-  given: { server?: string | undefined; token?: string | undefined },
+  given: { server?: string | undefined },
   env: Readonly<Record<string, string | undefined>>,
   folder: string,
 ): Connection | undefined {
   const url = given.server ?? nonEmpty(env.AIRTIME_URL);
-  const token = given.token ?? nonEmpty(env.AIRTIME_TOKEN);
+  const token = nonEmpty(env.AIRTIME_TOKEN) ?? tokenOfFile(nonEmpty(env.AIRTIME_TOKEN_FILE));
   if (url !== undefined && token !== undefined)
     return { url: withoutSlash(url), token, from: 'options or environment' };
   const file = findConnectionFile(folder);
@@ -71,6 +72,13 @@ export function connectionOf(
   };
 }
 
+function tokenOfFile(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  const text = readIfThere(path)?.trim();
+  if (text === undefined || text === '') throw new Error(`AIRTIME_TOKEN_FILE: ${path} holds no token.`);
+  return text;
+}
+
 function nonEmpty(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;
 }
@@ -81,6 +89,8 @@ function withoutSlash(url: string): string {
 
 export type Answer =
   | { outcome: 'done'; result: unknown }
+  /** Money or destruction: nothing was done yet. `token` confirms it; undefined for a preview. */
+  | { outcome: 'proposed'; proposal: JsonObject; token: string | undefined }
   /** The server said no. `error` is its body: a TMF Error with the facts a rule was judged on. */
   | { outcome: 'refused'; status: number; error: JsonObject }
   /** No server answered. `message` says what happened instead; `isLost` that the call may have been received. */
@@ -97,6 +107,7 @@ export async function callTool(
   tool: string,
   input: JsonObject,
   send: typeof fetch = fetch,
+  how: { confirmation?: string; isPreview?: boolean } = {},
 ): Promise<Answer> {
   const request: RequestInit = {
     method: 'POST',
@@ -104,14 +115,17 @@ export async function callTool(
       'content-type': 'application/json',
       accept: 'application/json',
       'user-agent': 'bss',
-      'idempotency-key': randomUUID(),
+      // A confirmation is its own key: with the same one again the server gives the first answer.
+      ...(how.confirmation === undefined
+        ? { 'idempotency-key': randomUUID() }
+        : { 'confirmation-token': how.confirmation }),
       ...(connection.token === undefined ? {} : { authorization: `Bearer ${connection.token}` }),
     },
     body: JSON.stringify(input),
     // A token is sent to the server that was named, not to one that it points to.
     redirect: 'error',
   };
-  const url = `${connection.url}/tools/${encodeURIComponent(tool)}`;
+  const url = `${connection.url}/tools/${encodeURIComponent(tool)}${how.isPreview ? '/preview' : ''}`;
   const first = await attempt(url, request, send);
   return first.outcome === 'unreachable' && first.isLost ? attempt(url, request, send) : first;
 }
@@ -129,6 +143,11 @@ async function attempt(url: string, request: RequestInit, send: typeof fetch): P
   if (!response.ok) {
     const error = isJsonObject(body) ? body : { message: `The server answered ${response.status}.` };
     return { outcome: 'refused', status: response.status, error };
+  }
+  if (isJsonObject(body) && isJsonObject(body.proposal)) {
+    const { confirmation } = body;
+    const token = isJsonObject(confirmation) && typeof confirmation.token === 'string' ? confirmation.token : undefined;
+    return { outcome: 'proposed', proposal: body.proposal, token };
   }
   if (!isJsonObject(body) || !Object.hasOwn(body, 'result')) {
     return {

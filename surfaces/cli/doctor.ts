@@ -29,7 +29,7 @@ export async function examine(
   return isWell ? 0 : 1;
 }
 
-async function find(given: { server?: string; token?: string }, terminal: Terminal): Promise<Finding[]> {
+async function find(given: { server?: string }, terminal: Terminal): Promise<Finding[]> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const isNew = major > 20 || (major === 20 && minor >= 19);
   const findings: Finding[] = [
@@ -57,7 +57,7 @@ async function find(given: { server?: string; token?: string }, terminal: Termin
     findings.push({
       isGood: false,
       what: `No token for ${connection.url}`,
-      mend: 'set AIRTIME_TOKEN, or give --token',
+      mend: 'set AIRTIME_TOKEN or AIRTIME_TOKEN_FILE',
     });
   }
   const answer = await callTool(connection, 'health.show', {}, terminal.fetch);
@@ -86,6 +86,11 @@ async function find(given: { server?: string; token?: string }, terminal: Termin
               what: `It answers ${answer.status} to a question about its health`,
               mend: 'look at the log of the server',
             },
+      ];
+    case 'proposed':
+      return [
+        ...findings,
+        { isGood: false, what: `What answers at ${connection.url} is not Airtime`, mend: 'check the address' },
       ];
     case 'done':
       return [

@@ -89,7 +89,7 @@ export function unreachableFailure(connection: Connection, message: string, isRe
 export const unknownServer: Failure = {
   what: 'No server is known here: neither this folder nor one above it holds .airtime/cli.json, which a server writes when it starts.',
   facts: [],
-  next: ['make start', 'bss --server <url> --token <token> …'],
+  next: ['make start', 'AIRTIME_TOKEN=<token> bss --server <url> …'],
 };
 
 /** The failure as lines for standard error. */

@@ -63,6 +63,8 @@ interface Run {
   error: string;
   asked: string[];
   calls: { tool: string; input: unknown; token: string | null }[];
+  /** What each call brought to confirm it. */
+  confirmations: (string | null)[];
 }
 
 type Reply = { status?: number; body: unknown };
@@ -80,7 +82,7 @@ async function bss(
     down?: string;
   } = {},
 ): Promise<Run> {
-  const result: Run = { code: 0, out: '', error: '', asked: [], calls: [] };
+  const result: Run = { code: 0, out: '', error: '', asked: [], calls: [], confirmations: [] };
   const replies = [...(options.replies ?? [])];
   const answers = [...(options.answers ?? [])];
   let pauses = options.pauses ?? 0;
@@ -114,6 +116,7 @@ async function bss(
         input: JSON.parse(String(request?.body)),
         token: new Headers(request?.headers).get('authorization'),
       });
+      result.confirmations.push(new Headers(request?.headers).get('confirmation-token'));
       const { status = 200, body } =
         replies.length > 1 ? (replies.shift() ?? { body: null }) : (replies[0] ?? { body: { result: null } });
       return new Response(JSON.stringify(body), { status });
@@ -124,6 +127,20 @@ async function bss(
 }
 
 const done = (result: unknown): Reply => ({ body: { result } });
+const proposed: Reply = {
+  body: {
+    proposal: {
+      tool: 'subscription.top_up',
+      effect: 'money',
+      what: 'Order Data 1 GB for Ada Lim.',
+      customer: { id: 'cus_1', name: 'Ada Lim' },
+      amount: { amountMinor: 300, currency: 'SGD', text: 'SGD 3.00' },
+      details: ['Charged to the card ending in 4242.'],
+      arguments: { subscriptionId: 'sub_1', offering: 'VAS' },
+    },
+    confirmation: { token: 'cnf_secret', expiresAt: '2027-01-01T00:05:00Z' },
+  },
+};
 
 test('a verb calls its tool, by place and by option', async () => {
   const { code, calls } = await bss(
@@ -238,22 +255,76 @@ test('money and destruction ask a person, and do nothing without a yes', async (
     ['subscription', 'top-up', 'sub_1', 'VAS'],
     ['customer', 'delete', 'cus_1'],
   ]) {
-    for (const [answers, calls] of [
-      [['y'], 1],
-      [['Yes'], 1],
-      [['n'], 0],
-      [[''], 0],
-      [[], 0],
-      [['sure'], 0],
+    for (const [answers, confirmations] of [
+      [['y'], [null, 'cnf_secret']],
+      [['Yes'], [null, 'cnf_secret']],
+      [['n'], [null]],
+      [[''], [null]],
+      [[], [null]],
+      [['sure'], [null]],
     ] as const) {
-      const result = await bss(line, { tty: true, answers: [...answers] });
-      expect([answers, result.calls.length, result.code, result.asked.length]).toEqual([
+      const result = await bss(line, { tty: true, answers: [...answers], replies: [proposed, done({ ok: 1 })] });
+      expect([answers, result.confirmations, result.code, result.asked.length]).toEqual([
         answers,
-        calls,
-        calls === 1 ? 0 : 1,
+        confirmations,
+        confirmations.length === 2 ? 0 : 1,
         1,
       ]);
+      const { error } = result;
+      for (const told of ['Order Data 1 GB for Ada Lim.', 'SGD 3.00', 'Ada Lim, cus_1', 'ending in 4242'])
+        expect(error).toContain(told);
+      expect(result.out + error).not.toContain('cnf_secret');
+      expect(result.calls.every((call) => JSON.stringify(call.input) === JSON.stringify(result.calls[0]?.input))).toBe(
+        true,
+      );
     }
+  }
+});
+
+test('with --yes both calls are made and only what was done is printed', async () => {
+  const { code, out, error, confirmations, asked } = await bss(
+    ['subscription', 'top-up', 'sub_1', 'VAS', '--yes', '--json'],
+    { replies: [proposed, done({ id: 'x' })] },
+  );
+  expect([code, JSON.parse(out), error, confirmations, asked]).toEqual([0, { id: 'x' }, '', [null, 'cnf_secret'], []]);
+});
+
+test('a proposal that a rule refuses asks nobody, and a confirmation that is refused has failed', async () => {
+  const refusal: Reply = { status: 422, body: { reason: 'order.requires_card_on_file', message: 'No card.' } };
+  const before = await bss(['subscription', 'top-up', 'sub_1', 'VAS'], { tty: true, replies: [refusal] });
+  expect([before.code, before.asked, before.confirmations]).toEqual([1, [], [null]]);
+  const stale: Reply = { status: 409, body: { reason: 'confirmation.not_stale', message: 'Too old.' } };
+  const after = await bss(['subscription', 'top-up', 'sub_1', 'VAS'], {
+    tty: true,
+    answers: ['y'],
+    replies: [proposed, stale],
+  });
+  expect([after.code, after.out, after.error.includes('confirmation.not_stale')]).toEqual([1, '', true]);
+});
+
+test('preview says what would happen and confirms nothing', async () => {
+  const replies: Reply[] = [{ body: { proposal: (proposed.body as { proposal: unknown }).proposal } }];
+  const { code, out, calls, confirmations } = await bss(['preview', 'subscription', 'top-up', 'sub_1', 'VAS'], {
+    replies,
+  });
+  expect([code, calls.map((call) => call.tool), confirmations]).toEqual([0, ['subscription.top_up/preview'], [null]]);
+  expect(out).toContain('SGD 3.00');
+  const asJson = await bss(['preview', 'subscription', 'top-up', 'sub_1', 'VAS', '--json'], { replies });
+  expect(JSON.parse(asJson.out)).toMatchObject({ what: 'Order Data 1 GB for Ada Lim.' });
+  expect((await bss(['preview', 'customer', 'list'])).code).toBe(2);
+});
+
+test('a token is never taken from the arguments', async () => {
+  for (const line of [
+    ['customer', 'list', '--token', 'air_secret'],
+    ['--token', 'air_secret', 'customer', 'list'],
+    ['customer', 'list', '--token=air_secret'],
+    ['doctor', '--token', 'air_secret'],
+  ]) {
+    const { code, calls, error, out } = await bss(line);
+    expect([line.join(' '), code, calls]).toEqual([line.join(' '), 2, []]);
+    expect(error).toContain('AIRTIME_TOKEN');
+    expect(error + out).not.toContain('air_secret');
   }
 });
 

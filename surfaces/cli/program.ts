@@ -1,14 +1,14 @@
 import { Command, CommanderError, Option } from 'commander';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { completionScript, shells } from './completion.ts';
-import { callTool, connectionOf } from './connection.ts';
+import { type Answer, callTool, connectionOf } from './connection.ts';
 import { kebab, type Verb } from './descriptors.ts';
 import { examine } from './doctor.ts';
 import { drawFailure, type Failure, refusedFailure, unknownServer, unreachableFailure } from './failure.ts';
 import { type Field, fieldsOf, missing, placeholder, readJson, readValue, setAt, UsageError } from './input.ts';
 import { showMade } from './made.ts';
 import { draw } from './render/draw.ts';
-import { paintOf } from './render/paint.ts';
+import { drawProposal } from './render/proposal.ts';
 import { plainText, type Style, wrap } from './render/text.ts';
 import { type Terminal, wantsColor } from './terminal.ts';
 
@@ -18,7 +18,6 @@ export type ExitCode = 0 | 1 | 2;
 interface OwnOptions {
   json?: boolean;
   server?: string;
-  token?: string;
   watch?: boolean | string;
   yes?: boolean;
   color?: boolean;
@@ -69,8 +68,8 @@ function makeProgram(
     .usage('<noun> <verb> [options]')
     .version(version, '--version')
     .option('--json', 'print the answer as JSON')
-    .option('--server <url>', 'where the server is (AIRTIME_URL, else .airtime/cli.json)')
-    .option('--token <token>', 'who you are (AIRTIME_TOKEN, else .airtime/cli.json)')
+    .option('--server <url>', 'where the server is (AIRTIME_URL, else .airtime/cli.json); who you are is AIRTIME_TOKEN')
+    .addOption(new Option('--token [token]').argParser(refuseSecret).hideHelp())
     .option('-w, --watch [seconds]', 'show again as it changes (reads only)')
     .option('-y, --yes', 'do not ask before money moves or something is destroyed')
     .option('--input <json>', 'the whole input as JSON, @file, or - for standard input')
@@ -94,6 +93,7 @@ function makeProgram(
     }
     program.addCommand(alsoWritten(under));
   }
+  program.addCommand(previews(verbs, terminal, done));
   program.commandsGroup('Short:');
   for (const [name, tool] of Object.entries(short)) {
     const verb = verbs.find((one) => one.name === tool);
@@ -115,6 +115,13 @@ function makeProgram(
       }),
   );
   return program;
+}
+
+// Whoever may list the processes of this machine reads their arguments, and a shell's history keeps them.
+function refuseSecret(): never {
+  throw new UsageError(
+    '--token: a secret is not given by argument. Set AIRTIME_TOKEN, or AIRTIME_TOKEN_FILE to a file that holds it.',
+  );
 }
 
 /** Its names from the program down, without other spellings. */
@@ -146,6 +153,32 @@ function dressed(command: Command, terminal: Terminal): Command {
     .helpOption('-h, --help', 'show this help');
 }
 
+/** `bss preview order place …`: what a command would do, judged by the server now, and nothing kept. */
+function previews(verbs: readonly Verb[], terminal: Terminal, done: (code: ExitCode) => void): Command {
+  const preview = dressed(new Command('preview'), terminal)
+    .summary('what a command that moves money or destroys would do')
+    .description('Say what a command that moves money or destroys would do, by rules and price, and do nothing')
+    .usage('<noun> <verb> [options]')
+    .helpGroup('Short:')
+    .helpCommand(false);
+  const nouns = new Map<string, Command>();
+  for (const verb of verbs.filter((one) => asksBefore(one))) {
+    let under = nouns.get(verb.noun);
+    if (!under) {
+      under = dressed(new Command(verb.noun), terminal)
+        .description(`what a command of ${verb.noun} would do`)
+        .usage('<verb> [options]')
+        .helpCommand(false);
+      nouns.set(verb.noun, under);
+      preview.addCommand(alsoWritten(under));
+    }
+    under.addCommand(alsoWritten(leaf(verb, verb.verb, verbs, terminal, done, true)));
+  }
+  return preview;
+}
+
+const asksBefore = (verb: Verb): boolean => verb.effect === 'money' || verb.effect === 'destructive';
+
 const consequences: Readonly<Record<Verb['effect'], string>> = {
   read: '',
   write: '',
@@ -159,11 +192,13 @@ function leaf(
   verbs: readonly Verb[],
   terminal: Terminal,
   done: (code: ExitCode) => void,
+  isPreview = false,
 ): Command {
   const fields = fieldsOf(verb);
+  const consequence = isPreview ? 'Says what would happen, and does nothing.' : consequences[verb.effect];
   const command = dressed(new Command(name), terminal)
     .summary(verb.summary)
-    .description([`${verb.summary}.`, consequences[verb.effect]].filter(Boolean).join(' '));
+    .description([`${verb.summary}.`, consequence].filter(Boolean).join(' '));
   for (const field of fields.positional) {
     const label = `${kebab(field.flag)}${field.repeated ? '...' : ''}`;
     // Whether it is there is judged with everything else: --input may have given it.
@@ -178,7 +213,7 @@ function leaf(
     const isLive = live.includes(name) && terminal.isOutputTty && !typed.json;
     const own = isLive ? { ...typed, watch: typed.watch ?? true } : typed;
     const input = readInput(verb, fields, byPlace, command, own, terminal);
-    done(await perform(verb, verbs, input, own, terminal));
+    done(await perform(verb, verbs, input, own, terminal, isPreview));
   });
   return command;
 }
@@ -285,15 +320,18 @@ async function perform(
   input: JsonObject,
   own: OwnOptions,
   terminal: Terminal,
+  isPreview: boolean,
 ): Promise<ExitCode> {
   const style: Style = { width: terminal.columns(), color: wantsColor(terminal, own.color !== false) };
   const connection = connectionOf(own, terminal.env, terminal.folder);
   if (!connection) return failed(unknownServer, own, undefined, terminal, style);
   if (own.watch && verb.effect !== 'read')
     throw new UsageError(`--watch is for reads; ${verb.noun} ${verb.verb} changes something.`);
-  if (!(await isConfirmed(verb, input, own, terminal, style))) return 1;
-  const once = async (): Promise<{ code: ExitCode; text: string }> => {
-    const answer = await callTool(connection, verb.name, input, terminal.fetch);
+  if (asksBefore(verb) && !isPreview && !own.yes && !(terminal.isInputTty && terminal.isErrorTty)) {
+    const what = verb.effect === 'money' ? 'moves money' : 'ends something for good';
+    throw new UsageError(`${verb.noun} ${verb.verb} ${what} and nobody can be asked here. Add --yes to mean it.`);
+  }
+  const shown = async (answer: Answer): Promise<{ code: ExitCode; text: string }> => {
     const current = { ...style, width: terminal.columns() };
     switch (answer.outcome) {
       case 'done': {
@@ -301,6 +339,16 @@ async function perform(
         const made =
           verb.effect === 'read' ? undefined : await showMade(connection, verbs, answer.result, terminal, current);
         return made ?? { code: 0, text: draw(verb, answer.result, current) };
+      }
+      case 'proposed': {
+        if (isPreview)
+          return { code: 0, text: own.json ? asJson(answer.proposal) : drawProposal(answer.proposal, current) };
+        if (answer.token === undefined) throw new Error('a proposal came without what confirms it');
+        if (!own.yes && !(await isAgreed(answer.proposal, terminal, current))) return { code: 1, text: '' };
+        const confirmation = answer.token;
+        const acted = await callTool(connection, verb.name, input, terminal.fetch, { confirmation });
+        if (acted.outcome === 'proposed') throw new Error('the server proposed what was confirmed');
+        return shown(acted);
       }
       case 'refused': {
         const failure = refusedFailure(verb, verbs, answer.status, answer.error);
@@ -313,6 +361,7 @@ async function perform(
       }
     }
   };
+  const once = async () => shown(await callTool(connection, verb.name, input, terminal.fetch, { isPreview }));
   if (own.watch) return watch(once, own.watch, terminal);
   const { code, text } = await once();
   terminal.out(text);
@@ -345,24 +394,9 @@ export function asJson(value: unknown): string {
   return `${text.replace(unescaped, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
 }
 
-async function isConfirmed(
-  verb: Verb,
-  input: JsonObject,
-  own: OwnOptions,
-  terminal: Terminal,
-  style: Style,
-): Promise<boolean> {
-  if ((verb.effect !== 'money' && verb.effect !== 'destructive') || own.yes) return true;
-  if (!terminal.isInputTty || !terminal.isErrorTty) {
-    const what = verb.effect === 'money' ? 'moves money' : 'ends something for good';
-    throw new UsageError(`${verb.noun} ${verb.verb} ${what} and nobody can be asked here. Add --yes to mean it.`);
-  }
-  const paint = paintOf(style.color);
-  const lines = Object.entries(input).map(
-    ([name, value]) => `  ${kebab(name)}: ${plainText(typeof value === 'string' ? value : JSON.stringify(value))}\n`,
-  );
-  const warning = verb.effect === 'money' ? 'This moves money.' : 'This cannot be undone.';
-  terminal.error(`${verb.summary}\n${lines.join('')}${paint.warn(warning)}\n`);
+/** Shows what would happen and asks. The proposal goes to the error stream: the output is for what was done. */
+async function isAgreed(proposal: JsonObject, terminal: Terminal, style: Style): Promise<boolean> {
+  terminal.error(drawProposal(proposal, { ...style, color: style.color && terminal.isErrorTty }));
   const answer = await terminal.ask('Go on? [y/N] ');
   if (/^y(es)?$/i.test(answer?.trim() ?? '')) return true;
   terminal.error('Nothing was done.\n');

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { canonicalJson, findJsonFlaw, findUnfit } from './json.ts';
+import { canonicalJson } from '../../kernel/json.ts';
+import { findJsonFlaw, findUnfit } from './json.ts';
 
 const isJson = (text: string): boolean => {
   try {

@@ -162,13 +162,3 @@ function isUnfitText(text: string): boolean {
 function shortened(field: string): string {
   return field.length > 200 ? `${field.slice(0, 200)}…` : field;
 }
-
-/** One spelling for bodies that say the same: names in order, no white space. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-    return `{${entries.map(([name, inner]) => `${JSON.stringify(name)}:${canonicalJson(inner)}`).join(',')}}`;
-  }
-  return JSON.stringify(value) ?? 'null';
-}

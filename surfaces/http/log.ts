@@ -20,7 +20,7 @@ const hiddenPaths = [
  */
 export function scrub(text: string): string {
   return text
-    .replace(/\bair_[\w-]{8,}/g, 'air_[hidden]')
+    .replace(/\b(air|cnf)_[\w-]{8,}/g, '$1_[hidden]')
     .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, '$1 [hidden]')
     .replace(/LPA:1\$[^\s"',)]*/g, 'LPA:1$[hidden]')
     .replace(/(:\/\/[^\s/:@]*):[^\s/@]+@/g, '$1:[hidden]@')

@@ -7,13 +7,13 @@ import type { ApiValidators, OperationValidators } from '../../generated/validat
 import { answerOnce, type Keep } from '../../handlers/idempotency.ts';
 import type { ApiHandlers, Handler, Wire, WireRequest, WireResponse } from '../../handlers/wire.ts';
 import { invalid } from '../../kernel/error.ts';
+import { canonicalJson } from '../../kernel/json.ts';
 import { acceptsJson } from './accept.ts';
 import { problemText, type TextAnswer, textAnswer, withLinks } from './answer.ts';
 import { type Authenticate, allowApi, authenticated, through } from './authorise.ts';
 import { type BodyLimits, readBody } from './body.ts';
 import { type Exchange, sendText } from './exchange.ts';
 import { contractError } from './faults.ts';
-import { canonicalJson } from './json.ts';
 import { matchPath } from './matcher.ts';
 import { HttpProblem, problemAnswer } from './problem.ts';
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadValidators } from '../../generated/validators/index.ts';
 import type { WireRequest } from '../../handlers/wire.ts';
 import { conflict, Refusal } from '../../kernel/error.ts';
-import { objectOf, onlyHandlers, type TestDoor, testDoor } from './testing.ts';
+import { nothingToConfirm, objectOf, onlyHandlers, type TestDoor, testDoor } from './testing.ts';
 
 const catalog = '/tmf-api/productCatalogManagement/v4/catalog';
 const link = `airtime:${catalog}/cat_1`;
@@ -41,6 +41,7 @@ beforeAll(async () => {
       TMF676: { listPayment: async () => ({ status: 200, body: [] }) },
     }),
     tools: {
+      ...nothingToConfirm,
       list: (caller) => (caller.audience === 'customer' ? [] : [{ name: 'order.show', summary: 'Show an order' }]),
       run: async (name, input) => {
         if (name !== 'order.show') throw new Refusal('tool.none', 'No.', {});

@@ -164,7 +164,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
   app.use(async (request: Request, _response: Response) => {
     const exchange = exchangeOf(request);
     const tool = toolsRoute(exchange.path);
-    if (tool) return answerTools(toolParts, exchange, tool.name);
+    if (tool) return answerTools(toolParts, exchange, tool);
     const watch = watchers.get(exchange.path.toLowerCase().replace(/(?<=.)\/$/, ''));
     if (watch) return answerWatch(exchange, watch);
     return answerTmf(exchange);

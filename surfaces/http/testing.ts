@@ -11,6 +11,18 @@ import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { logOptions } from './log.ts';
 import { createHttpServer, type HttpDependencies, type HttpServer } from './server.ts';
 
+const never = (): never => {
+  throw new Error('this tool is not confirmed');
+};
+
+/** For a test whose tools are done in one call. */
+export const nothingToConfirm = {
+  needsConfirmation: () => false,
+  preview: never,
+  propose: never,
+  confirm: never,
+};
+
 /** A door with nothing behind it but what the test gives. */
 export interface TestDoor {
   server: HttpServer;
@@ -117,6 +129,7 @@ export async function testDoor(given: Partial<HttpDependencies> = {}): Promise<T
       run: async (name) => {
         throw new AirtimeError(404, 'notFound', `There is no tool ${name}.`);
       },
+      ...nothingToConfirm,
     },
     authenticate: async (token) => (Object.hasOwn(testTokens, token) ? testTokens[token] : undefined),
     log: pino(logOptions('trace'), destination),

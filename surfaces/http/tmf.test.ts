@@ -11,7 +11,7 @@ import { createAccessToken } from '../../policy/identity/access-token.ts';
 import { authenticator } from '../../policy/identity/authenticate.ts';
 import { resourceCommandsFor } from '../../policy/resources.ts';
 import { bindingOf } from '../../read/bindings.ts';
-import { objectOf, type TestDoor, testDoor } from './testing.ts';
+import { nothingToConfirm, objectOf, type TestDoor, testDoor } from './testing.ts';
 
 const publicUrl = 'https://bss.example.com/air';
 const base = '/tmf-api/productCatalogManagement/v4';
@@ -42,6 +42,7 @@ beforeAll(async () => {
     handlers: createHandlers(resourceCommandsFor),
     authenticate: authenticator({ pool: given.policy.pool, clock: { now: () => new Date() } }),
     tools: {
+      ...nothingToConfirm,
       list: () => [],
       run: (name, input, caller) => {
         if (name !== 'access_token.create') throw new Error('the test has one tool');

@@ -20,4 +20,12 @@ export interface ToolDoor {
    * @throws AirtimeError 404 alike for a tool that does not exist and for one that is not the caller's
    */
   run(name: string, input: unknown, caller: Caller, keep?: KeepResult): Promise<unknown>;
+  /** Whether a tool moves money or destroys, and is therefore proposed and confirmed instead of run. */
+  needsConfirmation(name: string, caller: Caller): boolean;
+  /** What such a tool would do. Nothing is kept. */
+  preview(name: string, input: unknown, caller: Caller): Promise<unknown>;
+  /** `{ proposal, confirmation }`: what it would do, and the token that says yes. */
+  propose(name: string, input: unknown, caller: Caller): Promise<unknown>;
+  /** Does what was proposed. The same token again gets the first answer. */
+  confirm(name: string, input: unknown, caller: Caller, token: string): Promise<{ result: unknown; replayed: boolean }>;
 }

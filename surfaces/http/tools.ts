@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
+import type { Request } from 'express';
 import { answerOnce, type Keep } from '../../handlers/idempotency.ts';
 import type { Wire } from '../../handlers/wire.ts';
+import type { Caller } from '../../kernel/caller.ts';
+import { canonicalJson } from '../../kernel/json.ts';
 import { acceptsJson } from './accept.ts';
 import { problemText, type TextAnswer } from './answer.ts';
 import { type Authenticate, allowTool, authenticated, hasScope, through } from './authorise.ts';
 import { type BodyLimits, readBody } from './body.ts';
 import { type Exchange, sendText } from './exchange.ts';
-import { canonicalJson } from './json.ts';
 import { idempotencyKeyOf, replayable } from './operations.ts';
 import { HttpProblem, problemAnswer } from './problem.ts';
 import type { ToolDoor } from './tool-door.ts';
@@ -20,20 +22,33 @@ export interface ToolParts {
 
 const json = 'application/json';
 
-/** The tool door at `/tools`: the list of the caller's tools, and a POST to run one. Undefined for another path. */
-export function toolsRoute(path: string): { name: string | undefined } | undefined {
-  const found = /^\/tools(?:\/([^/]*))?\/?$/i.exec(path);
-  if (!found) return undefined;
-  const name = found[1];
-  return { name: name === undefined || name === '' ? undefined : name };
+export interface ToolsRoute {
+  readonly name: string | undefined;
+  /** `/tools/{name}/preview`: say what would happen, and keep nothing. */
+  readonly isPreview: boolean;
 }
 
+/** The tool door at `/tools`: the list of the caller's tools, and a POST to run one. Undefined for another path. */
+export function toolsRoute(path: string): ToolsRoute | undefined {
+  const found = /^\/tools(?:\/([^/]*))?\/?$/i.exec(path) ?? /^\/tools\/([^/]+)\/preview\/?$/i.exec(path);
+  if (!found) return undefined;
+  const name = found[1];
+  return {
+    name: name === undefined || name === '' ? undefined : name,
+    isPreview: /^\/tools\/[^/]+\/preview\/?$/i.test(path),
+  };
+}
+
+/** Carries the token of a proposal in the call that confirms it; what the body holds are the arguments and no more. */
+const confirmationHeader = 'confirmation-token';
+
 /** Answers a request to the tool door, and throws what the caller is to be told. */
-export async function answerTools(parts: ToolParts, exchange: Exchange, name: string | undefined): Promise<void> {
+export async function answerTools(parts: ToolParts, exchange: Exchange, route: ToolsRoute): Promise<void> {
   const { request, response } = exchange;
+  const { name, isPreview } = route;
   exchange.api = 'tools';
-  exchange.route = name === undefined ? '/tools' : '/tools/{name}';
-  exchange.operationName = name === undefined ? 'listTools' : 'runTool';
+  exchange.route = name === undefined ? '/tools' : isPreview ? '/tools/{name}/preview' : '/tools/{name}';
+  exchange.operationName = name === undefined ? 'listTools' : isPreview ? 'previewTool' : 'runTool';
   const allow = name === undefined ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS';
   if (request.method === 'OPTIONS') {
     sendText(response, 'OPTIONS', { status: 204, headers: { Allow: allow }, text: null });
@@ -58,6 +73,18 @@ export async function answerTools(parts: ToolParts, exchange: Exchange, name: st
     aboutPaying: false,
     rulesOff: parts.wire.policy.rulesOff,
   });
+  if (isPreview) {
+    const proposal = await parts.tools.preview(tool, value, caller);
+    exchange.operationName = tool;
+    sendText(response, request.method, { status: 200, headers: {}, text: JSON.stringify({ proposal }) });
+    return;
+  }
+  if (parts.tools.needsConfirmation(tool, caller)) {
+    exchange.operationName = tool;
+    // The confirmation is the key under which the answer is kept: an Idempotency-Key beside it has nothing to do.
+    sendText(response, request.method, await proposedOrDone(parts.tools, tool, value, caller, tokenIn(request)));
+    return;
+  }
   // A name is a label of the metrics only when it is a tool: the rest is whatever somebody typed.
   const run = async (keep?: Keep): Promise<TextAnswer> => {
     const result = await parts.tools.run(
@@ -91,6 +118,26 @@ export async function answerTools(parts: ToolParts, exchange: Exchange, name: st
     (error) => problemText(problemAnswer(error, exchange.requestId)),
   );
   sendText(response, request.method, once.replayed || !shown ? replayable(once) : shown);
+}
+
+/** The first of the two calls is answered with a proposal and its token, the second with what was done. */
+async function proposedOrDone(
+  tools: ToolDoor,
+  tool: string,
+  input: unknown,
+  caller: Caller,
+  token: string | undefined,
+): Promise<TextAnswer> {
+  if (token === undefined) {
+    return { status: 200, headers: {}, text: JSON.stringify(await tools.propose(tool, input, caller)) };
+  }
+  const { result, replayed } = await tools.confirm(tool, input, caller, token);
+  return { ...resultAnswer(result), headers: replayed ? { 'Idempotency-Replayed': 'true' } : {} };
+}
+
+function tokenIn(request: Request): string | undefined {
+  const given = request.headers[confirmationHeader];
+  return Array.isArray(given) ? given.join(',') : given;
 }
 
 function resultAnswer(result: unknown): TextAnswer {
