@@ -17,6 +17,9 @@ export interface CardGatewayUnderTest {
   newKey(): string;
   /** Plays the customer of a 3-D Secure request. */
   completeAction?(gatewayReference: string, decision: 'approve' | 'refuse'): Promise<unknown>;
+  /** The card's bank takes money back; then the dispute about it is decided. */
+  chargeback?(gatewayReference: string, amountMinor?: number): Promise<string>;
+  closeChargeback?(key: string, ended: 'won' | 'lost'): Promise<unknown>;
   /** Stops the gateway and starts it again on the same book. */
   restart?(): Promise<CardGateway>;
   close(): Promise<void>;
@@ -267,6 +270,37 @@ export function cardGatewayContract(form: string, make: () => Promise<CardGatewa
         [refusedKey, 'declined'],
       ]);
       expect((await gateway.capture({ key: subject.newKey(), gatewayReference, ...amount })).outcome).toBe('captured');
+    });
+
+    test('tells all of one payment and nothing of another', async () => {
+      const gatewayReference = await taken();
+      const refundKey = subject.newKey();
+      await gateway.refund({ key: refundKey, gatewayReference, amountMinor: 1000, currency: 'SGD' });
+      await taken();
+      const found = await gateway.operations(gatewayReference);
+      expect(found.map(({ kind }) => kind)).toEqual(['authorise', 'capture', 'refund']);
+      expect(new Set(found.map((one) => one.gatewayReference))).toEqual(new Set([gatewayReference]));
+      expect(await gateway.find(refundKey, gatewayReference)).toMatchObject({ kind: 'refund', amountMinor: 1000 });
+      expect(await gateway.operations('no-such-payment')).toEqual([]);
+    });
+
+    test('books a chargeback nobody asked for, once, and how it ended', async (context) => {
+      const { chargeback, closeChargeback } = subject;
+      if (chargeback === undefined || closeChargeback === undefined) return context.skip('needs a bank to play');
+      const gatewayReference = await taken();
+      const before = await lastCursor();
+      const key = await chargeback(gatewayReference, 900);
+      const booked1 = await booked(before);
+      expect(booked1).toMatchObject([{ kind: 'chargeback', key, gatewayReference, amountMinor: 900, currency: 'SGD' }]);
+      expect(booked1[0]?.answer).not.toHaveProperty('ended');
+      expect(await gateway.find(key)).toMatchObject({ kind: 'chargeback', key });
+      await closeChargeback(key, 'won');
+      expect((await gateway.find(key, gatewayReference))?.answer).toMatchObject({
+        outcome: 'charged_back',
+        ended: 'won',
+      });
+      const found = await gateway.operations(gatewayReference);
+      expect(found.filter(({ kind }) => kind === 'chargeback')).toHaveLength(1);
     });
 
     test('the book is read on from any cursor, and refuses one that is not its own', async () => {

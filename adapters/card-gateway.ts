@@ -30,8 +30,13 @@ export interface CardGateway {
   /**
    * What became of the attempt with this key, as it stands now: an authorisation that needed the customer is found
    * `authorised` or `declined` once the customer has acted, also when repeating the request still says otherwise.
+   * Name the payment's `gatewayReference` wherever it is known: a gateway may find a key faster, and at once after the
+   * attempt, in that payment than in all its books. A chargeback is found by the gateway's own key.
    */
-  find(key: string): Promise<GatewayOperation | undefined>;
+  find(key: string, gatewayReference?: string): Promise<GatewayOperation | undefined>;
+
+  /** What the gateway knows of one payment, oldest first; nothing for a payment that it does not know. */
+  operations(gatewayReference: string): Promise<GatewayOperation[]>;
 
   /**
    * The gateway's own book, oldest first, after the operation with that cursor. An operation whose answer changed (the
@@ -100,8 +105,37 @@ export type Refund =
   | { outcome: 'refunded'; gatewayReference: string; refundReference: string }
   | ({ outcome: 'failed'; gatewayReference: string } & GatewayReason);
 
-/** Money that the card's bank took back. Always final when it appears in the book. */
-export type Chargeback = { outcome: 'charged_back'; gatewayReference: string } & GatewayReason;
+/**
+ * Money that the card's bank took back. It stays in the book; `ended` tells how the dispute about it was decided, and
+ * `won` means that the gateway has paid it back to the operator.
+ */
+export type Chargeback = {
+  outcome: 'charged_back';
+  gatewayReference: string;
+  ended?: 'won' | 'lost' | undefined;
+} & GatewayReason;
+
+/**
+ * The gateway says that something happened. It is a hint where to look and never taken at its word: what is so is asked
+ * of the gateway.
+ */
+export interface GatewayNotice {
+  /** The gateway's own id of the notice: the same notice may come twice, or late. */
+  id: string;
+  /** In the gateway's words: `charge.dispute.created`. */
+  type: string;
+  /** The payment it is about; none when it is about nothing of ours. */
+  gatewayReference: string | undefined;
+}
+
+/** The door by which a gateway gives notice. */
+export interface GatewayDoor {
+  /**
+   * Reads a notice from the bytes of its request.
+   * @throws RequestRefused `unauthorised` when its signature is missing, wrong or too old; `invalid_request` when it is no notice
+   */
+  read(body: Uint8Array, headers: Readonly<Record<string, string | string[] | undefined>>): Promise<GatewayNotice>;
+}
 
 interface OperationFacts {
   /** Place in the book; pass it to `book` to read what came later. Opaque. */

@@ -301,6 +301,7 @@ function nothingOutside(): Policy['outside'] {
       void: never,
       refund: never,
       find: never,
+      operations: never,
       book: never,
     },
     network: { kind: 'sandbox', apply: never, find: never, line: never },

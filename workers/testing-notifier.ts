@@ -31,6 +31,7 @@ const policy: Policy = {
       void: never,
       refund: never,
       find: never,
+      operations: never,
       book: never,
     },
     network: { kind: 'sandbox', apply: never, find: never, line: never },

@@ -25,13 +25,15 @@ export function remoteCardGateway(url: string, secret: string, options: RemoteOp
     void: (request) => call('void', request, cardWire.voidAnswer, request.key),
     refund: (request) => call('refund', request, cardWire.refund, request.key),
     find: (key) => call('find', { key }, cardWire.gatewayOperation.optional(), key),
+    operations: (gatewayReference) => call('operations', { gatewayReference }, z.array(cardWire.gatewayOperation)),
     book: (after) =>
       pages(after, (from) => call('book', { after: from, limit: pageSize }, z.array(cardWire.gatewayOperation))),
     tokenise: (form) => call('tokenise', form, cardWire.tokenised),
     completeAction: (gatewayReference, decision) =>
       call('complete-action', { gatewayReference, decision }, cardWire.authorisation),
     chargeback: (gatewayReference, amountMinor) =>
-      call('chargeback', { gatewayReference, amountMinor }, cardWire.chargeback),
+      call('chargeback', { gatewayReference, amountMinor }, cardWire.startedChargeback),
+    closeChargeback: (key, ended) => call('close-chargeback', { key, ended }, cardWire.chargeback),
     plan: (plan) => call('plan', plan, cardWire.plannedCardFault),
     plans: () => call('plans', {}, z.array(cardWire.plannedCardFault)),
     clearPlans: () => call('clear-plans', {}, nothing),

@@ -1,10 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { authoriseRequest, captureRequest, voidRequest } from '../card-gateway-requests.ts';
+import { checked } from '../checked.ts';
 import { OutcomeUnknown, RequestRefused } from '../outcome.ts';
 import type { SandboxCardGateway } from './card-gateway/sandbox-card-gateway.ts';
 import * as cardWire from './card-gateway/wire.ts';
-import { checked } from './checked.ts';
 import { type Mailbox, mailboxFilter, mailMessage } from './mail/mailbox.ts';
 import type { SandboxNetwork } from './network/sandbox-network.ts';
 import * as networkWire from './network/wire.ts';
@@ -118,11 +119,14 @@ const nothing = z.object({});
 function cardGatewayCalls(gateway: SandboxCardGateway): [string, Call][] {
   return [
     at('/card-gateway/describe-card', cardWire.describeCardRequest, ({ token }) => gateway.describeCard(token)),
-    at('/card-gateway/authorise', cardWire.authoriseRequest, gateway.authorise),
-    at('/card-gateway/capture', cardWire.captureRequest, gateway.capture),
-    at('/card-gateway/void', cardWire.voidRequest, gateway.void),
-    at('/card-gateway/refund', cardWire.captureRequest, gateway.refund),
+    at('/card-gateway/authorise', authoriseRequest, gateway.authorise),
+    at('/card-gateway/capture', captureRequest, gateway.capture),
+    at('/card-gateway/void', voidRequest, gateway.void),
+    at('/card-gateway/refund', captureRequest, gateway.refund),
     at('/card-gateway/find', cardWire.findRequest, ({ key }) => gateway.find(key)),
+    at('/card-gateway/operations', cardWire.operationsRequest, ({ gatewayReference }) =>
+      gateway.operations(gatewayReference),
+    ),
     at('/card-gateway/book', cardWire.bookRequest, ({ after, limit }) => firstOf(gateway.book(after), limit)),
     at('/card-gateway/tokenise', cardWire.cardForm, gateway.tokenise),
     at('/card-gateway/complete-action', cardWire.completeActionRequest, ({ gatewayReference, decision }) =>
@@ -130,6 +134,9 @@ function cardGatewayCalls(gateway: SandboxCardGateway): [string, Call][] {
     ),
     at('/card-gateway/chargeback', cardWire.chargebackRequest, ({ gatewayReference, amountMinor }) =>
       gateway.chargeback(gatewayReference, amountMinor),
+    ),
+    at('/card-gateway/close-chargeback', cardWire.closeChargebackRequest, ({ key, ended }) =>
+      gateway.closeChargeback(key, ended),
     ),
     at('/card-gateway/plan', cardWire.cardGatewayPlan, gateway.plan),
     at('/card-gateway/plans', nothing, gateway.plans),

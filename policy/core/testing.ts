@@ -62,6 +62,7 @@ export async function testPolicy(): Promise<TestPolicy> {
         void: nothingOutside,
         refund: nothingOutside,
         find: nothingOutside,
+        operations: nothingOutside,
         book: nothingOutside,
       },
       network: { kind: 'sandbox', apply: nothingOutside, find: nothingOutside, line: nothingOutside },

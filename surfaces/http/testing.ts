@@ -88,6 +88,7 @@ export function testWire(pool: pg.Pool = nowhere()): Wire {
           void: outside,
           refund: outside,
           find: outside,
+          operations: outside,
           book: outside,
         },
         network: { kind: 'sandbox', apply: outside, find: outside, line: outside },

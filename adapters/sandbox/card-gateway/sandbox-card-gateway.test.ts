@@ -76,6 +76,8 @@ for (const form of ['in process', 'remote'] as const) {
       gateway,
       restart,
       close,
+      chargeback: async (reference, amountMinor) => (await gateway.chargeback(reference, amountMinor)).key,
+      closeChargeback: (key, ended) => gateway.closeChargeback(key, ended),
       cards: {
         succeeds: 'tok_visa',
         declined: 'tok_declined',

@@ -12,24 +12,22 @@ import type {
   Refund,
   Void,
 } from '../../card-gateway.ts';
+import { authoriseRequest, captureRequest, voidRequest } from '../../card-gateway-requests.ts';
+import { checked } from '../../checked.ts';
 import { OutcomeUnknown, RequestRefused } from '../../outcome.ts';
-import { checked } from '../checked.ts';
 import { openJournal } from '../journal.ts';
 import { createPlans, type Planned } from '../plans.ts';
 import { factsOf, isExpired, type TestCard, testCardNumbered, testCardOf } from './test-cards.ts';
 import {
-  authoriseRequest,
   type BookedOperation,
   type BookRecord,
   bookRecord,
-  captureRequest,
   type cardForm,
   cardGatewayPlan,
   chargebackRequest,
   type gatewayCalls,
   type tokenised,
   type totals,
-  voidRequest,
 } from './wire.ts';
 
 /** Which calls fail, and how. Filters that are absent match everything. */
@@ -54,8 +52,11 @@ export interface SandboxCardGateway extends CardGateway {
    */
   completeAction(gatewayReference: string, decision: 'approve' | 'refuse'): Promise<Authorisation>;
 
-  /** The bank takes captured money back, all that is left unless an amount (minor units) is named. */
-  chargeback(gatewayReference: string, amountMinor?: number): Promise<Chargeback>;
+  /** The bank takes captured money back, all that is left unless an amount (minor units) is named. `key` finds it. */
+  chargeback(gatewayReference: string, amountMinor?: number): Promise<Chargeback & { key: string }>;
+
+  /** The dispute about a chargeback is decided; it stays in the book, where its answer says how it ended. */
+  closeChargeback(key: string, ended: 'won' | 'lost'): Promise<Chargeback>;
 
   /**
    * Plans a fault. `unavailable`: the call is lost before it has an effect. `lose_answer`: after. `stall`: it waits
@@ -121,6 +122,7 @@ export async function openSandboxCardGateway(options: SandboxCardGatewayOptions)
   const { now, id, sleep = realSleep, actionPage = 'about:blank', authorisationLifetimeMs = 7 * day } = options;
 
   const positions = new Map<string, number>();
+  const positionsOfPayments = new Map<string, number[]>();
   const payments = new Map<string, Payment>();
   const cards = new Map<string, CardFacts>();
   const plans = createPlans<CardGatewayPlan>();
@@ -142,8 +144,12 @@ export async function openSandboxCardGateway(options: SandboxCardGatewayOptions)
   function apply(entry: BookRecord, position: number): void {
     switch (entry.type) {
       case 'operation':
-        positions.set(entry.operation.key, position);
+        positionsOfPayments.set(entry.operation.gatewayReference, [
+          ...(positionsOfPayments.get(entry.operation.gatewayReference) ?? []),
+          position,
+        ]);
         applyOperation(entry.operation, entry.token);
+        positions.set(entry.operation.key, position);
         return;
       case 'lost':
         lostKeys.add(entry.key);
@@ -185,6 +191,8 @@ export async function openSandboxCardGateway(options: SandboxCardGatewayOptions)
         sumOf(payment.currency).refundedMinor += operation.amountMinor;
         return;
       case 'charged_back':
+        // The end of a dispute is a second entry about the same money.
+        if (operation.answer.ended !== undefined) return;
         payment.returnedMinor += operation.amountMinor;
         sumOf(payment.currency).chargedBackMinor += operation.amountMinor;
     }
@@ -482,6 +490,14 @@ export async function openSandboxCardGateway(options: SandboxCardGatewayOptions)
         return { ...operation, cursor };
       }),
 
+    operations: (gatewayReference) =>
+      underPlans('find', subjectOf(gatewayReference), undefined, async () => {
+        const known = await Promise.all((positionsOfPayments.get(gatewayReference) ?? []).map(operationAt));
+        // What changed later stands for what it changed.
+        const latest = new Map(known.map(({ operation, cursor }) => [operation.key, { ...operation, cursor }]));
+        return [...latest.values()];
+      }),
+
     async *book(after) {
       await underPlans('book', {}, undefined, async () => undefined);
       for await (const { end, record: line } of journal.entries(cursorPosition(after))) {
@@ -549,11 +565,12 @@ export async function openSandboxCardGateway(options: SandboxCardGatewayOptions)
         throw new RequestRefused('invalid_request', `Payment ${gatewayReference} holds no such amount to take back.`);
       }
       const answer: Chargeback = { outcome: 'charged_back', gatewayReference, ...reasons.disputed };
+      const key = `chargeback_${id()}`;
       await record({
         type: 'operation',
         operation: {
           kind: 'chargeback',
-          key: `chargeback_${id()}`,
+          key,
           gatewayReference,
           amountMinor: takenMinor,
           currency: payment.currency,
@@ -561,6 +578,17 @@ export async function openSandboxCardGateway(options: SandboxCardGatewayOptions)
           answer,
         },
       });
+      return { ...answer, key };
+    },
+
+    async closeChargeback(key, ended) {
+      const position = positions.get(key);
+      const stored = position === undefined ? undefined : (await operationAt(position)).operation;
+      if (stored?.kind !== 'chargeback' || stored.answer.ended !== undefined) {
+        throw new RequestRefused('invalid_request', `No chargeback ${key} waits for its end.`);
+      }
+      const answer: Chargeback = { ...stored.answer, ended };
+      await record({ type: 'operation', operation: { ...stored, at: now(), answer } });
       return answer;
     },
 

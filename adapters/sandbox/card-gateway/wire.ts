@@ -1,44 +1,26 @@
 import { z } from 'zod';
 import {
   type Authorisation,
-  type AuthoriseRequest,
   type Capture,
-  type CaptureRequest,
   type CardFacts,
   type Chargeback,
   cardBrands,
   type GatewayOperation,
   type Refund,
   type Void,
-  type VoidRequest,
 } from '../../card-gateway.ts';
+import {
+  positiveMinor as amountMinor,
+  currencyCode as currency,
+  paymentReference as gatewayReference,
+  requestKey as key,
+  cardToken as token,
+} from '../../card-gateway-requests.ts';
 
 /** Shapes that cross a boundary of the card sandbox: its book on disk, and its door when it is a process of its own. */
 
-const key = z.string().min(1).max(255);
-const token = z.string().min(1).max(255);
-const gatewayReference = z.string().min(1).max(255);
-const currency = z.string().regex(/^[A-Z]{3}$/, 'must be an ISO-4217 code');
-const amountMinor = z.int().positive();
 const month = z.int().min(1).max(12);
 const year = z.int().min(2000).max(2999);
-
-export const authoriseRequest = z.object({
-  key,
-  token,
-  amountMinor,
-  currency,
-  reference: z.string().max(255),
-}) satisfies z.ZodType<AuthoriseRequest>;
-
-export const captureRequest = z.object({
-  key,
-  gatewayReference,
-  amountMinor,
-  currency,
-}) satisfies z.ZodType<CaptureRequest>;
-
-export const voidRequest = z.object({ key, gatewayReference }) satisfies z.ZodType<VoidRequest>;
 
 export const cardFacts = z.object({
   token,
@@ -72,7 +54,13 @@ export const refund = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('failed'), ...reason }),
 ]) satisfies z.ZodType<Refund>;
 
-export const chargeback = z.object({ outcome: z.literal('charged_back'), ...reason }) satisfies z.ZodType<Chargeback>;
+const ended = z.enum(['won', 'lost']);
+export const chargeback = z.object({
+  outcome: z.literal('charged_back'),
+  ...reason,
+  ended: ended.optional(),
+}) satisfies z.ZodType<Chargeback>;
+export const startedChargeback = chargeback.extend({ key });
 
 const facts = {
   key,
@@ -137,7 +125,9 @@ export const totals = z.array(
 
 export const chargebackRequest = z.object({ gatewayReference, amountMinor: amountMinor.optional() });
 export const completeActionRequest = z.object({ gatewayReference, decision });
+export const closeChargebackRequest = z.object({ key, ended });
 export const findRequest = z.object({ key });
+export const operationsRequest = z.object({ gatewayReference: z.string().max(255) });
 export const describeCardRequest = z.object({ token: z.string() });
 export const bookRequest = z.object({ after: z.string().optional(), limit: z.int().min(1).max(1000) });
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { checked } from '../../checked.ts';
 import type { Mail, MailMessage } from '../../mail.ts';
-import { checked } from '../checked.ts';
 import { openJournal } from '../journal.ts';
 
 export const mailMessage = z.object({

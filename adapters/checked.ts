@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { RequestRefused } from '../outcome.ts';
+import { RequestRefused } from './outcome.ts';
 
 /** The value in its shape, or `RequestRefused`. The message names the field and the rule, never the value. */
 export function checked<T>(schema: z.ZodType<T>, value: unknown): T {
