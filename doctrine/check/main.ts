@@ -8,6 +8,7 @@ import { testWire } from '../../surfaces/http/testing.ts';
 import { describeExtra } from '../../tools/extra.ts';
 import { queriesFor } from '../../tools/queries.ts';
 import { describeTools, makeTools } from '../../tools/registry.ts';
+import { cases, rulesOfDoors } from '../rules/cases.ts';
 import { allowed } from './allowed.ts';
 import { generatedCheck, importsCheck } from './artefacts.ts';
 import { queriesCheck } from './bounds.ts';
@@ -17,7 +18,7 @@ import type { Finding, Judged } from './finding.ts';
 import { handlersCheck } from './handlers.ts';
 import { moneyCheck } from './money.ts';
 import { outsideCheck } from './outside.ts';
-import { commandsCheck, customerToolsCheck, inputsCheck, readExercise } from './registry.ts';
+import { commandsCheck, customerToolsCheck, inputsCheck, readExercise, rulesCheck } from './registry.ts';
 import { readSources, type SourceCheck, type Sources } from './source.ts';
 import { wireTypesCheck } from './wire-types.ts';
 import { writesCheck } from './writes.ts';
@@ -96,6 +97,10 @@ function judgeRegistry(sources: Sources): Judged[] {
   const seen = makeTools({ policy, pool, commands, queries }).list(customer);
   return [
     commandsCheck(commands, readExercise(root, sources)),
+    rulesCheck(
+      [...new Set([...tools.flatMap(({ rules }) => rules.map(({ code }) => code)), ...rulesOfDoors])],
+      new Set(Object.keys(cases)),
+    ),
     inputsCheck(tools),
     customerToolsCheck(seen, (tool) => makeTools({ policy, pool, commands: [tool], queries: [] }).list(customer)),
   ];

@@ -1,0 +1,37 @@
+import { careCases } from './care-cases.ts';
+import { catalogueCases } from './catalogue-cases.ts';
+import { lineCases } from './line-cases.ts';
+import { orderCases } from './order-cases.ts';
+import { payingCases } from './paying-cases.ts';
+import type { Answer, World } from './world.ts';
+
+/**
+ * Breaks one rule by a request at a public door. It is played twice, each time from a fresh start: with the rule on it
+ * must be refused by just that rule, and with the rule off by anything but.
+ */
+export type Case = (world: World) => Promise<Answer>;
+
+/** A rule that is judged inside a function of the database and has no switch there: what is taken out of the function. */
+export interface Planted {
+  readonly routine: string;
+  readonly without: string;
+}
+
+export const cases: Readonly<Record<string, Case>> = {
+  ...careCases,
+  ...catalogueCases,
+  ...lineCases,
+  ...orderCases,
+  ...payingCases,
+};
+
+/** Rules of the database that no caller can switch off, not even a test: the function is replaced in the test's own. */
+export const planted: Readonly<Record<string, Planted>> = {
+  'usage.number_known': {
+    routine: 'usage_refusal',
+    without: `IF line."id" IS NULL THEN RETURN 'usage.number_known'; END IF;`,
+  },
+};
+
+/** Rules that no command carries, since a door judges them before any command is reached. */
+export const rulesOfDoors = ['card.number_never_stored', 'idempotency.key_reused'] as const;
