@@ -5,7 +5,7 @@ import { extraDefinitions } from '../../app/extra-tools.ts';
 import type { Caller } from '../../kernel/caller.ts';
 import { commands } from '../../policy/commands.ts';
 import { testWire } from '../../surfaces/http/testing.ts';
-import { describeExtra } from '../../tools/extra.ts';
+import { bindExtra, describeExtra } from '../../tools/extra.ts';
 import { queriesFor } from '../../tools/queries.ts';
 import { describeTools, makeTools } from '../../tools/registry.ts';
 import { cases, rulesOfDoors } from '../rules/cases.ts';
@@ -18,7 +18,14 @@ import type { Finding, Judged } from './finding.ts';
 import { handlersCheck } from './handlers.ts';
 import { moneyCheck } from './money.ts';
 import { outsideCheck } from './outside.ts';
-import { commandsCheck, customerToolsCheck, inputsCheck, readExercise, rulesCheck } from './registry.ts';
+import {
+  commandsCheck,
+  confirmationCheck,
+  customerToolsCheck,
+  inputsCheck,
+  readExercise,
+  rulesCheck,
+} from './registry.ts';
 import { readSources, type SourceCheck, type Sources } from './source.ts';
 import { wireTypesCheck } from './wire-types.ts';
 import { writesCheck } from './writes.ts';
@@ -85,8 +92,10 @@ const customer: Caller = {
   customerId: 'cus_plant',
 };
 
+const operator: Caller = { audience: 'operator', id: 'tok_plant', name: 'plant', surface: 'tools', scopes: ['*'] };
+
 /** What the registry and its definitions come to; no database is asked. */
-function judgeRegistry(sources: Sources): Judged[] {
+async function judgeRegistry(sources: Sources): Promise<Judged[]> {
   const queries = queriesFor(commands);
   const tools = describeTools(
     commands,
@@ -100,6 +109,15 @@ function judgeRegistry(sources: Sources): Judged[] {
     rulesCheck(
       [...new Set([...tools.flatMap(({ rules }) => rules.map(({ code }) => code)), ...rulesOfDoors])],
       new Set(Object.keys(cases)),
+    ),
+    await confirmationCheck(tools, operator, (given, off) =>
+      makeTools({
+        policy: { ...policy, rulesOff: new Set(off) },
+        pool,
+        commands: given ?? commands,
+        queries: given ? [] : queries,
+        extra: given ? [] : extraDefinitions.map((definition) => bindExtra(definition, async () => ({}))),
+      }),
     ),
     inputsCheck(tools),
     customerToolsCheck(seen, (tool) => makeTools({ policy, pool, commands: [tool], queries: [] }).list(customer)),
@@ -145,7 +163,7 @@ async function judgeAll(): Promise<Judged[]> {
   );
   return [
     ...checks.map((check) => judgeSources(check, sources)),
-    ...judgeRegistry(sources),
+    ...(await judgeRegistry(sources)),
     ...database,
     ...(await artefacts),
   ];

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { z } from 'zod';
 import { fixtures } from '../../conformance/fixtures/index.ts';
-import { audiences } from '../../kernel/caller.ts';
+import { audiences, type Caller } from '../../kernel/caller.ts';
+import { Refusal } from '../../kernel/error.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import { type AnyDefinition, command, effects } from '../../policy/core/command.ts';
+import { confirmationRequired } from '../../policy/core/confirmation.ts';
 import { rule } from '../../policy/core/rule.ts';
 import { resourceCommandsFor } from '../../policy/resources.ts';
-import { describeCommand, type ToolDescriptor } from '../../tools/registry.ts';
+import { describeCommand, type ToolDescriptor, type ToolDoor } from '../../tools/registry.ts';
 import type { Finding, Judged } from './finding.ts';
 import { nodesOf, type Sources } from './source.ts';
 
@@ -250,6 +252,64 @@ export function customerToolsCheck(
     ],
     ownerInputs,
   );
+}
+
+/** What ends or moves money by its name, whatever it says of itself. */
+const endsByName = /\.(?:\w+_)?(?:delete|remove|revoke|cancel|refund|terminate|unregister|top_up|place|port_out)$/;
+
+/**
+ * Whether a tool of money or destruction runs by one call. The door has no database: a call that gets as far as to want
+ * one was not asked to confirm.
+ */
+async function confirmationFaults(door: ToolDoor, tool: ToolDescriptor, caller: Caller): Promise<string[]> {
+  const isConfirmed = tool.effect === 'money' || tool.effect === 'destructive';
+  if (!isConfirmed) {
+    return endsByName.test(tool.name)
+      ? [`${tool.name}: by its name it ends something or moves money, and it is neither`]
+      : [];
+  }
+  const faults = door.needsConfirmation(tool.name, caller) ? [] : [`${tool.name}: the door does not ask to confirm it`];
+  const outcome = await door.run(tool.name, {}, caller).then(
+    () => 'it ran',
+    (error: unknown) => (error instanceof Refusal ? error.code : String(error)),
+  );
+  return outcome === confirmationRequired.code
+    ? faults
+    : [...faults, `${tool.name}: without a confirmation: ${outcome}`];
+}
+
+/** @param open makes the door with these commands, and these rules off, over a database that nobody may ask. */
+export async function confirmationCheck(
+  tools: readonly ToolDescriptor[],
+  caller: Caller,
+  open: (commands: readonly AnyDefinition[] | undefined, off: readonly string[]) => ToolDoor,
+): Promise<Judged> {
+  const door = open(undefined, []);
+  const violations: string[] = [];
+  for (const tool of tools.filter(({ audience }) => audience.includes(caller.audience))) {
+    violations.push(...(await confirmationFaults(door, tool, caller)));
+  }
+  const unasked = plant({ name: 'planted.charge', effect: 'money' });
+  const honest = plant({ name: 'planted.refund', effect: 'write' });
+  const plants = [
+    { name: 'a door that does not ask', definition: unasked, door: open([unasked], [confirmationRequired.code]) },
+    { name: 'a refund that says it only writes', definition: honest, door: open([honest], []) },
+  ];
+  const missed: string[] = [];
+  for (const one of plants) {
+    if ((await confirmationFaults(one.door, describeCommand(one.definition), caller)).length === 0)
+      missed.push(one.name);
+  }
+  return {
+    check: 'confirmations',
+    refuses: 'a tool that moves money or ends something and runs without a confirmation',
+    looked: tools.length,
+    unit: 'tools',
+    violations: violations.map((what) => ({ file: 'tools/registry.ts', line: 1, what })),
+    planted: plants.length,
+    caught: plants.length - missed.length,
+    missed,
+  };
 }
 
 export type { Finding };

@@ -1,5 +1,7 @@
+import { confirmationRules } from '../../policy/core/confirmation.ts';
 import { careCases } from './care-cases.ts';
 import { catalogueCases } from './catalogue-cases.ts';
+import { confirmationCases } from './confirmation-cases.ts';
 import { lineCases } from './line-cases.ts';
 import { orderCases } from './order-cases.ts';
 import { payingCases } from './paying-cases.ts';
@@ -20,6 +22,7 @@ export interface Planted {
 export const cases: Readonly<Record<string, Case>> = {
   ...careCases,
   ...catalogueCases,
+  ...confirmationCases,
   ...lineCases,
   ...orderCases,
   ...payingCases,
@@ -34,4 +37,8 @@ export const planted: Readonly<Record<string, Planted>> = {
 };
 
 /** Rules that no command carries, since a door judges them before any command is reached. */
-export const rulesOfDoors = ['card.number_never_stored', 'idempotency.key_reused'] as const;
+export const rulesOfDoors: readonly string[] = [
+  'card.number_never_stored',
+  'idempotency.key_reused',
+  ...confirmationRules.map(({ code }) => code),
+];

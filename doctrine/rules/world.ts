@@ -41,7 +41,7 @@ export interface World {
     headers?: Record<string, string>,
   ): Promise<Answer>;
   /** One call of a tool, over HTTP too. */
-  tool(name: string, input: Json): Promise<Answer>;
+  tool(name: string, input: Json, headers?: Record<string, string>): Promise<Answer>;
   /** A resource made by a request that must succeed. @returns its id. */
   made(target: string, body: Json): Promise<string>;
   customer(card?: string): Promise<string>;
@@ -175,7 +175,7 @@ export async function openWorld(): Promise<OpenWorld> {
 
   const world: World = {
     tmf: (method, target, body, headers) => ask(method, pathOf(target), body, headers),
-    tool: (name, input) => ask('POST', `/tools/${name}`, input),
+    tool: (name, input, headers) => ask('POST', `/tools/${name}`, input, headers),
     async made(target, body) {
       const held = [...off];
       off.clear();
