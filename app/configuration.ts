@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { isAllowance } from '../adapters/callback-address.ts';
+import { senderOf } from '../adapters/smtp-mail.ts';
 
 /** What the environment decides. Every variable has a working default: `make start` sets none. */
 export interface Configuration {
@@ -17,6 +18,8 @@ export interface Configuration {
   statementTimeoutMs: number;
   /** A sandbox process of its own; inside this process when not given. */
   sandbox: { url: string; secret: string } | undefined;
+  /** The server that mail goes out by; the mailbox of development when not given. */
+  smtp: { url: string; from: string } | undefined;
   logLevel: string;
   /** Judge every answer by the contract. Off in production, where a defect must not become an outage. */
   validateResponses: boolean;
@@ -42,6 +45,12 @@ const variables = z.object({
   AIRTIME_SANDBOX_URL: z.url().optional(),
   SANDBOX_SECRET: z.string().min(16).optional(),
   SANDBOX_SECRET_FILE: z.string().optional(),
+  AIRTIME_SMTP_URL: z.string().optional(),
+  AIRTIME_SMTP_URL_FILE: z.string().optional(),
+  AIRTIME_MAIL_FROM: z
+    .string()
+    .refine((from) => senderOf(from) !== undefined, 'give an address, or Name <address>')
+    .optional(),
   AIRTIME_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   AIRTIME_VALIDATE_RESPONSES: flag.optional(),
   AIRTIME_WORKER: flag.default(true),
@@ -79,6 +88,14 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
   if (env.AIRTIME_SANDBOX_URL && !secret) {
     throw new ConfigurationError('AIRTIME_SANDBOX_URL: needs SANDBOX_SECRET or SANDBOX_SECRET_FILE beside it.');
   }
+  const smtpUrl = env.AIRTIME_SMTP_URL_FILE
+    ? readFileSync(env.AIRTIME_SMTP_URL_FILE, 'utf8').trim()
+    : env.AIRTIME_SMTP_URL;
+  // The URL holds a password: a message about it never repeats it.
+  if (smtpUrl !== undefined && !/^smtps?:\/\/\S+$/.test(smtpUrl))
+    throw new ConfigurationError('AIRTIME_SMTP_URL: give smtp://… or smtps://….');
+  if (smtpUrl !== undefined && env.AIRTIME_MAIL_FROM === undefined)
+    throw new ConfigurationError('AIRTIME_SMTP_URL: needs AIRTIME_MAIL_FROM beside it.');
   const host = env.AIRTIME_HOST.includes(':') ? `[${env.AIRTIME_HOST}]` : env.AIRTIME_HOST;
   return {
     home: isAbsolute(env.AIRTIME_HOME) ? env.AIRTIME_HOME : resolve(env.AIRTIME_HOME),
@@ -90,6 +107,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     poolMax: env.AIRTIME_POOL_MAX,
     statementTimeoutMs: env.AIRTIME_STATEMENT_TIMEOUT_MS,
     sandbox: env.AIRTIME_SANDBOX_URL && secret ? { url: env.AIRTIME_SANDBOX_URL, secret } : undefined,
+    smtp: smtpUrl && env.AIRTIME_MAIL_FROM ? { url: smtpUrl, from: env.AIRTIME_MAIL_FROM } : undefined,
     logLevel: env.AIRTIME_LOG_LEVEL,
     validateResponses: env.AIRTIME_VALIDATE_RESPONSES ?? env.NODE_ENV !== 'production',
     worker: env.AIRTIME_WORKER,

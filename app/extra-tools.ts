@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import type { Mail } from '../adapters/mail.ts';
 import type { SandboxCardGateway } from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
 import { cardGatewayPlan, gatewayOperation, totals } from '../adapters/sandbox/card-gateway/wire.ts';
+import { type Mailbox, mailboxEntry } from '../adapters/sandbox/mail/mailbox.ts';
 import type { SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
 import { networkLine, networkPlan } from '../adapters/sandbox/network/wire.ts';
 import type { MachineClock } from '../kernel/clock.ts';
-import { notFound } from '../kernel/error.ts';
+import { conflict, notFound } from '../kernel/error.ts';
 import type { Policy } from '../policy/core/command.ts';
 import { runStatement } from '../policy/core/transaction.ts';
 import { hubSecret } from '../policy/notification/signature.ts';
@@ -106,6 +108,38 @@ const showHubSecret: ExtraTool<z.infer<typeof hubSecretInput>, z.infer<typeof hu
   examples: ['bss hub secret hub_01k9'],
 };
 
+const mailListInput = z.strictObject({
+  to: z.string().min(1).max(254).optional().describe('Only what went to this address'),
+  limit: z.number().int().min(1).max(100).default(20).describe('How many at most'),
+});
+const mailList = z.object({
+  items: z.array(mailboxEntry.pick({ key: true, to: true, subject: true }).extend({ at: z.string() })),
+});
+
+const listMail: ExtraTool<z.infer<typeof mailListInput>, z.infer<typeof mailList>> = {
+  name: 'mail.list',
+  summary: 'List what the development mailbox holds, newest first',
+  audience: ['operator'],
+  effect: 'read',
+  input: mailListInput,
+  output: mailList,
+  examples: ['bss mail list', 'bss mail list --to ada@example.com'],
+};
+
+const mailShowInput = z.strictObject({ key: z.string().min(1).max(255).describe('As the list has it') });
+const shownMail = mailboxEntry.extend({ at: z.string() });
+
+const showMail: ExtraTool<z.infer<typeof mailShowInput>, z.infer<typeof shownMail>> = {
+  name: 'mail.show',
+  summary: 'Show a message of the development mailbox',
+  audience: ['operator'],
+  effect: 'read',
+  input: mailShowInput,
+  output: shownMail,
+  positional: ['key'],
+  examples: ['bss mail show notice:receipt:bil_…'],
+};
+
 /** What workers carry out, or only a sandbox has. */
 // biome-ignore lint/suspicious/noExplicitAny: a heterogeneous list has no common type but this
 export const extraDefinitions: readonly ExtraTool<any, any>[] = [
@@ -117,6 +151,8 @@ export const extraDefinitions: readonly ExtraTool<any, any>[] = [
   findGatewayOperation,
   showNetworkLine,
   showHubSecret,
+  listMail,
+  showMail,
 ];
 
 export interface ExtraParts {
@@ -126,9 +162,10 @@ export interface ExtraParts {
   readonly gateway: SandboxCardGateway;
   readonly network: SandboxNetwork;
   readonly signingSecret: string;
+  readonly mail: Mail;
 }
 
-export function bindExtras({ policy, worker, clock, gateway, network, signingSecret }: ExtraParts): Tool[] {
+export function bindExtras({ policy, worker, clock, gateway, network, signingSecret, mail }: ExtraParts): Tool[] {
   return [
     bindExtra(advanceClock, async (input, caller) => {
       const [row] = await runStatement<{ now: Date }>(policy.pool, 'SELECT business_now() AS now', []);
@@ -151,6 +188,15 @@ export function bindExtras({ policy, worker, clock, gateway, network, signingSec
       if (found.length === 0) throw notFound('hub', hub);
       return { hub, secret: hubSecret(signingSecret, hub) };
     }),
+    bindExtra(listMail, async (filter) => {
+      const found = await mailboxOf(mail).messages({ limit: filter.limit, ...(filter.to ? { to: filter.to } : {}) });
+      return { items: found.map(({ key, to, subject, at }) => ({ key, to, subject, at: at.toISOString() })) };
+    }),
+    bindExtra(showMail, async ({ key }) => {
+      const found = await mailboxOf(mail).find(key);
+      if (!found) throw notFound('mail', key);
+      return { ...found, at: found.at.toISOString() };
+    }),
     bindExtra(clearFaults, async () => {
       await gateway.clearPlans();
       await network.clearPlans();
@@ -158,3 +204,13 @@ export function bindExtras({ policy, worker, clock, gateway, network, signingSec
     }),
   ];
 }
+
+function mailboxOf(mail: Mail): Mailbox {
+  if (isMailbox(mail)) return mail;
+  throw conflict(
+    'mail.not_kept',
+    'Mail goes out by SMTP here, and nothing of it is kept. See the interactions of the customer.',
+  );
+}
+
+const isMailbox = (mail: Mail): mail is Mailbox => mail.kind === 'mailbox';

@@ -13,6 +13,7 @@ import {
 import { openMailbox } from '../adapters/sandbox/mail/mailbox.ts';
 import { openSandboxNetwork, type SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
 import { remoteCardGateway, remoteMailbox, remoteNetwork } from '../adapters/sandbox/remote.ts';
+import { openSmtpMail } from '../adapters/smtp-mail.ts';
 import { createHandlers } from '../handlers/index.ts';
 import type { Wire } from '../handlers/wire.ts';
 import { systemCaller } from '../kernel/caller.ts';
@@ -162,6 +163,7 @@ export async function startPlatform(
         gateway: outside.gateway,
         network: outside.network,
         signingSecret,
+        mail: outside.mail,
       }),
     });
     const wire: Wire = { policy, pool: connected.pool, publicUrl: configuration.publicUrl, wake };
@@ -213,6 +215,20 @@ interface OpenOutside {
 }
 
 async function openOutside(configuration: Configuration, directory: string): Promise<OpenOutside> {
+  const sandboxes = await openSandboxes(configuration, directory);
+  if (configuration.smtp === undefined) return sandboxes;
+  const smtp = await openSmtpMail(configuration.smtp);
+  return {
+    ...sandboxes,
+    mail: smtp,
+    close: async () => {
+      smtp.close();
+      await sandboxes.close();
+    },
+  };
+}
+
+async function openSandboxes(configuration: Configuration, directory: string): Promise<OpenOutside> {
   if (configuration.sandbox) {
     const { url, secret } = configuration.sandbox;
     return {

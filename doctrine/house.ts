@@ -7,7 +7,7 @@ import {
   openSandboxCardGateway,
   type SandboxCardGateway,
 } from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
-import { openMailbox } from '../adapters/sandbox/mail/mailbox.ts';
+import { type Mailbox, openMailbox } from '../adapters/sandbox/mail/mailbox.ts';
 import { openSandboxNetwork, type SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
 import { connect } from '../app/database/connect.ts';
 import { type TestDatabase, testDatabase } from '../app/database/testing.ts';
@@ -33,6 +33,7 @@ export interface House {
   readonly policy: Policy;
   readonly gateway: SandboxCardGateway;
   readonly network: SandboxNetwork;
+  readonly mail: Mailbox;
   readonly caller: Caller;
   /** Why steps were put back, in order. */
   readonly putBack: string[];
@@ -121,6 +122,7 @@ export async function openHouse(): Promise<House> {
     policy,
     gateway,
     network,
+    mail,
     caller: operator,
     putBack,
     worker: makeOne,

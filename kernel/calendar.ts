@@ -24,3 +24,8 @@ export function endOfCardMonth(year: number, month: number): Date {
 export function isTimeZone(name: string): boolean {
   return DateTime.local({ zone: name }).isValid;
 }
+
+/** `4 March 2026, 09:00`, as a person in that zone reads it. */
+export function formatInstant(at: Date, timeZone: string): string {
+  return DateTime.fromJSDate(at, { zone: timeZone }).setLocale('en').toFormat('d LLLL yyyy, HH:mm');
+}

@@ -1,6 +1,7 @@
 import { billOnDemandSteps } from './bill/on-demand.ts';
 import type { StepDefinition } from './core/flow.ts';
 import { networkSteps } from './network/steps.ts';
+import { noticeSteps } from './notice/steps.ts';
 import { cancelProductOrderStep } from './order/cancel.ts';
 import { orderSteps } from './order/steps.ts';
 import { refundSteps } from './payment/refund.ts';
@@ -12,6 +13,7 @@ export const steps: readonly StepDefinition[] = [
   ...orderSteps,
   ...networkSteps,
   ...subscriptionSteps,
+  ...noticeSteps,
   cancelServiceOrderStep,
   cancelProductOrderStep,
   ...refundSteps,

@@ -66,6 +66,7 @@ export function remoteMailbox(url: string, secret: string, options: RemoteOption
     kind: 'mailbox',
     send: (message) => call('send', message, nothing, message.key),
     messages: (filter = {}) => call('messages', filter, z.array(mailboxEntry)),
+    find: (key) => call('find', { key }, mailboxEntry.optional(), key),
     close: async () => undefined,
   };
 }

@@ -3,10 +3,11 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { z } from 'zod';
 import { authoriseRequest, captureRequest, voidRequest } from '../card-gateway-requests.ts';
 import { checked } from '../checked.ts';
+import { mailMessage } from '../mail-message.ts';
 import { OutcomeUnknown, RequestRefused } from '../outcome.ts';
 import type { SandboxCardGateway } from './card-gateway/sandbox-card-gateway.ts';
 import * as cardWire from './card-gateway/wire.ts';
-import { type Mailbox, mailboxFilter, mailMessage } from './mail/mailbox.ts';
+import { type Mailbox, mailboxFilter, mailboxFind } from './mail/mailbox.ts';
 import type { SandboxNetwork } from './network/sandbox-network.ts';
 import * as networkWire from './network/wire.ts';
 
@@ -158,7 +159,11 @@ function networkCalls(network: SandboxNetwork): [string, Call][] {
 }
 
 function mailboxCalls(mailbox: Mailbox): [string, Call][] {
-  return [at('/mail/send', mailMessage, mailbox.send), at('/mail/messages', mailboxFilter, mailbox.messages)];
+  return [
+    at('/mail/send', mailMessage, mailbox.send),
+    at('/mail/messages', mailboxFilter, mailbox.messages),
+    at('/mail/find', mailboxFind, ({ key }) => mailbox.find(key)),
+  ];
 }
 
 async function firstOf<T>(items: AsyncIterable<T>, limit: number): Promise<T[]> {

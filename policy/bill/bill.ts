@@ -5,6 +5,7 @@ import { customerIdOf, refs, text } from '../core/party.ts';
 import { createResource, type ResourceDefinition, type Stored } from '../core/resource.ts';
 import { findRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
+import { tell } from '../notice/notice.ts';
 
 export const customerBillMachine = machine({
   name: 'customerBill',
@@ -139,5 +140,6 @@ export async function issueBill(tx: Tx, billed: Billed): Promise<Stored> {
     },
     { customerBillId: bill.id, customerId: billed.customerId, subscriptionId: billed.subscriptionId },
   );
+  await tell(tx, { kind: 'receipt', subject: bill.id });
   return bill;
 }

@@ -32,6 +32,7 @@ export interface Settings {
   unpaidTerminationDays: number;
   usageRetentionDays: number;
   vasValidityDays: number;
+  renewalNoticeDays: number;
   actionTimeoutMinutes: number;
 }
 

@@ -14,6 +14,7 @@ import {
   reserveNumber,
   takeBackEsim,
 } from '../inventory/inventory.ts';
+import { tell } from '../notice/notice.ts';
 import {
   askAuthorisation,
   askCapture,
@@ -76,13 +77,7 @@ async function fail(tx: Tx, item: Item, code: string, sentence: string): Promise
   await moveItem(tx, item, 'fail', {}, { note: refusalNote(tx, code, sentence) });
   // A line that was asked for as a product is there before it has anything to take down.
   if (isNewLine(item) && item.subscriptionId) await terminateLine(tx, item.subscriptionId);
-  await logInteraction(tx, {
-    customerId: item.customerId,
-    channel: 'system',
-    direction: 'outbound',
-    reason: 'order failed',
-    description: `Order ${item.productOrderId} failed: ${sentence}`,
-  });
+  await tell(tx, { kind: 'order_failed', subject: item.id, input: { sentence } });
 }
 
 /** A plan whose line has no service yet: nothing of it is reserved. */

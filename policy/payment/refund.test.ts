@@ -230,6 +230,7 @@ describe('a refund', () => {
     );
     await give.run({ ...context, step: { ...claimed, attempts: 2 } });
     expect((await payment(paid))?.refundedMinor).toBe(250);
+    await house.settle();
     expect(await house.breaches()).toEqual([]);
   });
 

@@ -13,6 +13,8 @@ export const settingsSchema = z.object({
   unpaidTerminationDays: z.number().int().min(1).max(3650).default(90),
   usageRetentionDays: z.number().int().min(1).max(3650).default(90),
   vasValidityDays: z.number().int().min(1).max(3650).default(30),
+  /** How many days before its renewal a customer is told; 0 tells nobody. */
+  renewalNoticeDays: z.number().int().min(0).max(27).default(3),
   actionTimeoutMinutes: z.number().int().min(1).max(1440).default(30),
 });
 

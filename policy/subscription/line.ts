@@ -9,6 +9,7 @@ import { customerIdOf, objects, refs } from '../core/party.ts';
 import { createResource, documentOf, type ResourceDefinition, type Stored, saveResource } from '../core/resource.ts';
 import { findRow, getRow, insertRow, type Tables } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
+import { noticeFlow, tell } from '../notice/notice.ts';
 
 export type Line = Tables['subscription'];
 
@@ -349,7 +350,7 @@ export async function openPeriod(
     expiresAt: endsAt,
   });
   // Paid for: what an earlier boundary or an unpaid time had set in motion no longer counts.
-  await cancelSteps(tx, 'renewal', lineId);
+  await cancelRenewal(tx, lineId);
   await cancelSteps(tx, 'unpaid', lineId);
   await scheduleRenewal(tx, lineId, endsAt);
   return opened;
@@ -363,6 +364,22 @@ export async function scheduleRenewal(tx: Tx, lineId: string, dueAt: Date): Prom
     key: `renewal:${lineId}:${dueAt.toISOString()}`,
     dueAt,
   });
+  const { renewalNoticeDays, timeZone } = tx.settings;
+  const noticeAt = daysAfter(dueAt, -renewalNoticeDays, timeZone);
+  if (renewalNoticeDays === 0 || dueAt <= tx.now) return;
+  await tell(tx, {
+    kind: 'renewal_due',
+    subject: lineId,
+    fact: dueAt.toISOString(),
+    input: { boundary: dueAt.toISOString() },
+    dueAt: noticeAt > tx.now ? noticeAt : tx.now,
+  });
+}
+
+/** The renewal that was to come will not, and nobody is told that it would. */
+async function cancelRenewal(tx: Tx, lineId: string): Promise<void> {
+  await cancelSteps(tx, 'renewal', lineId);
+  await cancelSteps(tx, noticeFlow, lineId, 'renewal_due');
 }
 
 /** The line is over: no more renewals or expiries, and the network is told. Number and eSIM are the caller's to return. */
@@ -370,9 +387,11 @@ export async function terminateLine(tx: Tx, lineId: string, then?: Then): Promis
   const line = await lockLine(tx, lineId);
   if (line.state === 'terminated') return line;
   const ended = await changeLine(tx, line, { state: 'terminated', blockReasons: [], stoppedKinds: [] });
-  await cancelSteps(tx, 'renewal', lineId);
+  await cancelRenewal(tx, lineId);
   await cancelSteps(tx, 'bucket', lineId);
   await orderNetwork(tx, lineId, then);
+  // One that never was active ends with its order, and the order's end is what is told.
+  if (line.state !== 'pending') await tell(tx, { kind: 'line_ended', subject: lineId });
   return ended;
 }
 

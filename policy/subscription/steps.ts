@@ -5,6 +5,7 @@ import { findRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import { endQuarantine, releaseNumber, takeBackEsim } from '../inventory/inventory.ts';
+import { tell } from '../notice/notice.ts';
 import {
   askAuthorisation,
   askCapture,
@@ -208,17 +209,14 @@ async function declined(tx: Tx, lineId: string, boundary: Date, reason: string):
       dueAt: endsAt,
     });
   }
-  await scheduleRenewal(
-    tx,
-    lineId,
-    monthsAfter(line.anchorAt ?? boundary, monthsSoFar(line, boundary, tx.settings.timeZone) + 1, tx.settings.timeZone),
-  );
-  await logInteraction(tx, {
-    customerId: line.customerId,
-    channel: 'system',
-    direction: 'outbound',
-    reason: 'renewal declined',
-    description: `The renewal of ${line.msisdn} was declined: ${reason}`,
+  const { timeZone } = tx.settings;
+  const nextAt = monthsAfter(line.anchorAt ?? boundary, monthsSoFar(line, boundary, timeZone) + 1, timeZone);
+  await scheduleRenewal(tx, lineId, nextAt);
+  await tell(tx, {
+    kind: 'renewal_declined',
+    subject: lineId,
+    fact: boundary.toISOString(),
+    input: { reason, nextAt: nextAt.toISOString() },
   });
 }
 

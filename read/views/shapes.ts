@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { formatMoney, isCurrency } from '../../kernel/money.ts';
-import { formatQuantity } from './quantity.ts';
+import { formatQuantity } from '../../kernel/quantity.ts';
 
 // What several views have in common: the schema of each shape beside the SQL that makes it.
 

@@ -77,6 +77,7 @@ export function testWire(pool: pg.Pool = nowhere()): Wire {
         unpaidTerminationDays: 90,
         usageRetentionDays: 90,
         vasValidityDays: 30,
+        renewalNoticeDays: 3,
         actionTimeoutMinutes: 15,
       },
       outside: {

@@ -1,20 +1,14 @@
 import { z } from 'zod';
 import { checked } from '../../checked.ts';
-import type { Mail, MailMessage } from '../../mail.ts';
+import type { Mail } from '../../mail.ts';
+import { mailMessage } from '../../mail-message.ts';
 import { openJournal } from '../journal.ts';
-
-export const mailMessage = z.object({
-  key: z.string().min(1).max(255),
-  to: z.email().max(254),
-  subject: z.string().min(1).max(998),
-  text: z.string(),
-  html: z.string().optional(),
-}) satisfies z.ZodType<MailMessage>;
 
 export const mailboxEntry = mailMessage.extend({ at: z.coerce.date() });
 export type MailboxEntry = z.output<typeof mailboxEntry>;
 
 export const mailboxFilter = z.object({ to: z.string().optional(), limit: z.int().min(1).max(1000).optional() });
+export const mailboxFind = z.object({ key: z.string() });
 export type MailboxFilter = z.input<typeof mailboxFilter>;
 
 /** Mail that goes nowhere and can be read: for development, tests and demonstrations. */
@@ -22,6 +16,8 @@ export interface Mailbox extends Mail {
   readonly kind: 'mailbox';
   /** Newest first; 100 unless a limit is named, 1,000 at most. The address is compared without regard to case. */
   messages(filter?: MailboxFilter): Promise<MailboxEntry[]>;
+  /** The message with this key; undefined when none was sent. */
+  find(key: string): Promise<MailboxEntry | undefined>;
   close(): Promise<void>;
 }
 
@@ -65,6 +61,11 @@ export async function openMailbox(options: { directory: string; now: () => Date 
       const found = to === undefined ? inOrder : (byAddress.get(to.toLowerCase()) ?? []);
       const newest = found.slice(-limit).reverse();
       return Promise.all(newest.map(async (position) => mailboxEntry.parse((await journal.read(position)).record)));
+    },
+
+    async find(key) {
+      const position = positions.get(key);
+      return position === undefined ? undefined : mailboxEntry.parse((await journal.read(position)).record);
     },
 
     close: () => journal.close(),

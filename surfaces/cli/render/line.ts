@@ -1,5 +1,5 @@
+import { kindName } from '../../../kernel/quantity.ts';
 import type { Balance, LineView } from '../../../read/views/line.ts';
-import { kindName } from '../../../read/views/quantity.ts';
 import { bar } from './bar.ts';
 import { type Paint, paintOf } from './paint.ts';
 import { pad, type Style, widthOf } from './text.ts';

@@ -1,4 +1,4 @@
-import { formatQuantity, kindName } from '../../../read/views/quantity.ts';
+import { formatQuantity, kindName } from '../../../kernel/quantity.ts';
 import type { UsageView } from '../../../read/views/usage.ts';
 import { columns, sparkline } from './bar.ts';
 import { phone } from './line.ts';
