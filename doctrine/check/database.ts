@@ -105,6 +105,7 @@ const clockFunctions: Readonly<Record<string, string>> = {
   claim_steps: 'A lease runs in machine time.',
   extend_lease: 'A lease runs in machine time.',
   order_network: 'A step may run at once: its pause is counted in machine time.',
+  tell_customer: 'A step may run at once: its pause is counted in machine time.',
   claim_deliveries: 'A lease runs in machine time.',
   keep_delivery_queue: 'A lease runs in machine time.',
   finish_deliveries: 'The pause before another try runs in machine time.',
