@@ -117,7 +117,9 @@ describe('a customer is told by mail', () => {
     const [, low, ...more] = await mailTo(line);
     expect(more).toEqual([]);
     expect(low?.subject).toBe(`84 % of Data used on ${line.msisdn}`);
-    expect(low?.text).toMatch(/^4\.2 GB of 5 GB \(Data\) are used on .*^Data left: +819\.19 MB\nVoice left: +100 min$/ms);
+    expect(low?.text).toMatch(
+      /^4\.2 GB of 5 GB \(Data\) are used on .*^Data left: +819\.19 MB\nVoice left: +100 min$/ms,
+    );
     await use(line, 'voice', 80, 'min');
     expect((await subjects(line)).at(-1)).toBe(`80 % of Voice used on ${line.msisdn}`);
   });
