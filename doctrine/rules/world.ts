@@ -110,6 +110,7 @@ export async function openWorld(): Promise<OpenWorld> {
       gateway: house.gateway,
       network: house.network,
       signingSecret: 'doctrine',
+      mail: house.mail,
     }),
   });
   const door = await testDoor({
