@@ -63,7 +63,7 @@ export interface Session {
 }
 
 async function tokenWith(client: Client, name: string, scopes: string[]): Promise<string> {
-  const made = await client.tool('access_token.create', { name, audience: 'integrator', scopes });
+  const made = await client.tool('token.create', { name, audience: 'integrator', scopes });
   return textOf(isJsonObject(made) ? made.token : undefined, 'the token');
 }
 

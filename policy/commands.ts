@@ -5,7 +5,7 @@ import { freezeClock, thawClock } from './clock/commands.ts';
 import type { AnyDefinition } from './core/command.ts';
 import { registerCustomer } from './customer/commands.ts';
 import { retryFlow } from './flow/commands.ts';
-import { createAccessToken, revokeAccessToken } from './identity/access-token.ts';
+import { createAccessToken, revokeAccessToken, rotateAccessToken } from './identity/access-token.ts';
 import { loadEsims, loadNumbers } from './inventory/commands.ts';
 import { registerHub, unregisterHub } from './notification/hub.ts';
 import { replayNotifications } from './notification/replay.ts';
@@ -34,6 +34,7 @@ const byPeople: readonly AnyDefinition[] = [
   freezeClock,
   thawClock,
   createAccessToken,
+  rotateAccessToken,
   revokeAccessToken,
   registerHub,
   unregisterHub,

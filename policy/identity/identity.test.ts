@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { listTokens } from '../../read/views/token.ts';
 import { execute, run, transaction } from '../core/command.ts';
 import { insertRow } from '../core/table.ts';
 import { type TestPolicy, testOperator, testPolicy } from '../core/testing.ts';
 import { runStatement } from '../core/transaction.ts';
-import { createAccessToken, revokeAccessToken, tokenHash } from './access-token.ts';
+import { createAccessToken, revokeAccessToken, rotateAccessToken, tokenHash } from './access-token.ts';
 import { authenticator } from './authenticate.ts';
 
 let given: TestPolicy;
@@ -105,8 +106,8 @@ test('a database that does not answer is not remembered as an answer', async () 
   expect(await authenticate(token)).toBeDefined();
 });
 
-test('access_token.customer_named', async () => {
-  const code = 'access_token.customer_named';
+test('token.customer_named', async () => {
+  const code = 'token.customer_named';
   const wrong = { audience: 'integrator', customerId: 'cus_1' };
   await expect(make(wrong)).rejects.toMatchObject({ status: 422, reason: code });
   await expect(make({ audience: 'customer' })).rejects.toMatchObject({ reason: code });
@@ -114,15 +115,87 @@ test('access_token.customer_named', async () => {
   await expect(run(given.without(code), createAccessToken, input, testOperator)).resolves.toBeDefined();
 });
 
-test('access_token.customer_known', async () => {
-  const code = 'access_token.customer_known';
+test('token.customer_known', async () => {
+  const code = 'token.customer_known';
   const input = { name: 'x', scopes: ['*'], audience: 'customer', customerId: 'cus_none' };
   await expect(make(input)).rejects.toMatchObject({ status: 422, reason: code });
   await expect(run(given.without(code), createAccessToken, input, testOperator)).resolves.toBeDefined();
 });
 
 test('a scope that means nothing is refused', async () => {
-  for (const scopes of [[], ['tmf'], ['tmf:'], ['TMF:*'], ['*:*'], ['tmf:* tools:*']]) {
+  for (const scopes of [
+    [],
+    ['tmf'],
+    ['tmf:'],
+    ['TMF:*'],
+    ['*:*'],
+    ['tmf:* tools:*'],
+    ['tmf:TMF1'],
+    ['tmf:TMF620:write'],
+    ['tools:*:read'],
+    ['other:*'],
+  ]) {
     await expect(make({ scopes })).rejects.toMatchObject({ status: 400 });
   }
+});
+
+const rotate = (input: Record<string, unknown>, policy = given.policy) =>
+  execute(policy, rotateAccessToken, input, testOperator);
+
+test('a rotated token has a successor with the same rights, and works until the overlap is over', async () => {
+  const authenticate = authenticator({ pool: given.policy.pool, clock, cacheMs: 0 });
+  const old = await make({ scopes: ['tmf:TMF620:read'], name: 'Shop', expiresInSeconds: 500_000 });
+  const made = await rotate({ id: old.id });
+  expect(made).toMatchObject({ replaces: old.id, token: expect.stringMatching(/^air_/) });
+  expect(made.id).not.toBe(old.id);
+  expect(await authenticate(old.token)).toMatchObject({ id: old.id });
+  expect(await authenticate(made.token)).toMatchObject({ id: made.id, name: 'Shop', scopes: ['tmf:TMF620:read'] });
+  const leftSeconds = (Date.parse(made.oldExpiresAt ?? '') - Date.now()) / 1000;
+  expect(Math.abs(leftSeconds - 86_400)).toBeLessThan(30);
+  expect(Math.abs((Date.parse(made.expiresAt ?? '') - Date.now()) / 1000 - 500_000)).toBeLessThan(30);
+  const next = await rotate({ id: made.id, overlapSeconds: 0 });
+  now = new Date(now.getTime() + 3000);
+  expect(await authenticate(made.token)).toBeUndefined();
+  expect(await authenticate(next.token)).toBeDefined();
+  await expect(rotate({ id: 'tok_none' })).rejects.toMatchObject({ status: 404 });
+  expect(
+    JSON.stringify(await given.events(old.id), (_key, value) => (typeof value === 'bigint' ? `${value}` : value)),
+  ).not.toContain(made.token);
+});
+
+test('a rotation never makes a token last longer than it was to', async () => {
+  const old = await make({ expiresInSeconds: 60 });
+  expect((await rotate({ id: old.id })).oldExpiresAt).toBe(old.expiresAt);
+});
+
+test('token.is_live', async () => {
+  const { id } = await make({});
+  await execute(given.policy, revokeAccessToken, { id }, testOperator);
+  await expect(rotate({ id })).rejects.toMatchObject({ status: 409, reason: 'token.is_live' });
+  await expect(rotate({ id }, given.without('token.is_live'))).resolves.toBeDefined();
+});
+
+test('token.rotated_once', async () => {
+  const { id } = await make({});
+  await rotate({ id });
+  await expect(rotate({ id })).rejects.toMatchObject({ status: 409, reason: 'token.rotated_once' });
+  await expect(rotate({ id }, given.without('token.rotated_once'))).resolves.toBeDefined();
+});
+
+test('the list says who may call, and no secret', async () => {
+  const live = await make({ name: 'Listed' });
+  const ended = await make({ name: 'Ended' });
+  await execute(given.policy, revokeAccessToken, { id: ended.id }, testOperator);
+  const list = (input: { all: boolean }) => listTokens.run(given.policy.pool, { ...input, limit: 100 }, testOperator);
+  const { items } = await list({ all: false });
+  expect(items.find((one) => one.id === live.id)).toMatchObject({
+    name: 'Listed',
+    state: 'live',
+    audience: 'integrator',
+  });
+  expect(items.some((one) => one.id === ended.id)).toBe(false);
+  const all = await list({ all: true });
+  expect(all.items.find((one) => one.id === ended.id)).toMatchObject({ state: 'revoked' });
+  expect(JSON.stringify(all)).not.toContain(live.token);
+  expect(JSON.stringify(all)).not.toContain(tokenHash(live.token).toString('hex'));
 });

@@ -11,6 +11,7 @@ import { listOrders, showOrder } from './order.ts';
 import type { AnyQuery } from './query.ts';
 import { listEsims, listNumbers } from './stock.ts';
 import { listSubscriptions, showSubscription } from './subscription.ts';
+import { listTokens } from './token.ts';
 import { listUsage } from './usage.ts';
 
 /** Every view that people look at. */
@@ -33,6 +34,7 @@ export const queries: readonly AnyQuery[] = [
   listParked,
   showClock,
   showHealth,
+  listTokens,
   showDashboard,
   showEsim,
 ];

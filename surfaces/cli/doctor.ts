@@ -79,7 +79,7 @@ async function find(given: { server?: string }, terminal: Terminal): Promise<Fin
           ? {
               isGood: false,
               what: 'It does not take this token',
-              mend: 'start the server again, or make a token with bss access-token create',
+              mend: 'start the server again, or make a token with bss token create',
             }
           : {
               isGood: false,

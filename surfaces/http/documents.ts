@@ -168,7 +168,7 @@ export function documentPages(parts: { pool: Pool; authenticate: Authenticate })
     }
     const caller = await authenticated(request.headers.authorization, parts.authenticate);
     setCaller(request, through(caller, 'tmf', requestIdFor(request)));
-    allowApi(caller, 'TMF678');
+    allowApi(caller, 'TMF678', request.method);
     if (request.accepts('html') === false) {
       throw new AirtimeError(
         406,

@@ -78,7 +78,7 @@ export async function tmfOperations(parts: OperationsParts): Promise<(exchange: 
   backend.registerSecurityHandler('bearerToken', async (_context, exchange: Exchange) => {
     const caller = await authenticated(exchange.request.headers.authorization, parts.authenticate);
     exchange.caller = through(caller, 'tmf', exchange.requestId);
-    allowApi(caller, exchange.api);
+    allowApi(caller, exchange.api, exchange.request.method);
     return exchange.caller;
   });
   backend.register({

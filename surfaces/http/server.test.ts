@@ -414,3 +414,13 @@ test('what is not HTTP is told so', async () => {
   expect(text).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
   expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4))).toMatchObject({ '@type': 'Error', status: '400' });
 });
+
+test('a scope to read an API reads it and nothing else', async () => {
+  const as = { Authorization: 'Bearer air_reader' };
+  expect((await ask(`${catalog}/cat_1`, { headers: as })).status).toBe(200);
+  expect((await ask(`${catalog}/cat_1`, { method: 'HEAD', headers: as })).status).toBe(200);
+  const refused = await expectError(await post('{"name":"Plans"}', { ...jsonType, ...as }), 403, 'forbidden');
+  expect(String(refused.message)).toContain('tmf:TMF620');
+  await expectError(await ask(`${catalog}/cat_1`, { method: 'DELETE', headers: as }), 403, 'forbidden');
+  await expectError(await ask('/payment/v4/payment', { headers: as }), 403, 'forbidden');
+});

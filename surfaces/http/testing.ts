@@ -48,6 +48,7 @@ const caller = (audience: Caller['audience'], scopes: string[]): Caller => ({
 export const testTokens: Readonly<Record<string, Caller>> = {
   air_operator: caller('operator', ['*']),
   air_catalogue: caller('integrator', ['tmf:TMF620']),
+  air_reader: { ...caller('integrator', ['tmf:TMF620:read']), id: 'tok_reader' },
   air_tools: caller('integrator', ['tools:*']),
   air_customer: { ...caller('customer', ['*']), customerId: 'cus_1' },
 };

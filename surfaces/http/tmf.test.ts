@@ -45,7 +45,7 @@ beforeAll(async () => {
       ...nothingToConfirm,
       list: () => [],
       run: (name, input, caller) => {
-        if (name !== 'access_token.create') throw new Error('the test has one tool');
+        if (name !== 'token.create') throw new Error('the test has one tool');
         return execute(given.policy, createAccessToken, input, caller);
       },
     },
@@ -277,7 +277,7 @@ test('usage, which the database records in one call, is idempotent as well', asy
 
 test('a secret is answered once and never stored with its key', async () => {
   const input = { name: 'CRM', audience: 'integrator', scopes: ['tmf:*'] };
-  const post = () => send('POST', '/tools/access_token.create', input, { 'Idempotency-Key': 'secret-1' });
+  const post = () => send('POST', '/tools/token.create', input, { 'Idempotency-Key': 'secret-1' });
   const first = await post();
   const { result } = await objectOf(first);
   expect(result).toMatchObject({ token: expect.stringMatching(/^air_/) });
