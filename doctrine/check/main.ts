@@ -46,6 +46,8 @@ const folders = [
   'app',
   'build',
   'scenarios',
+  'conformance',
+  'doctrine',
 ];
 
 /** Judges the files of the house and the plants of a check by the same words. */

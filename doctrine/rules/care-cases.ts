@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Json, JsonObject } from '../../kernel/json.ts';
-import type { Case } from './cases.ts';
-import { refusedCallback, type World } from './world.ts';
+import type { Case } from './case.ts';
+import { refusedHost } from './refused-host.ts';
+import type { World } from './world.ts';
 
 const email = () => `${randomUUID()}@example.com`;
 const contact = (): JsonObject => ({ mediumType: 'email', characteristic: { emailAddress: email() } });
@@ -80,7 +81,7 @@ export const careCases: Readonly<Record<string, Case>> = {
   },
   'ticket.delete_needs_no_open_tickets': async (world) =>
     world.tmf('DELETE', `TMF621 troubleTicket/${await openCase(world)}`),
-  'hub.callback_allowed': (world) => world.tmf('POST', 'TMF622 hub', { callback: refusedCallback }),
+  'hub.callback_allowed': (world) => world.tmf('POST', 'TMF622 hub', { callback: `https://${refusedHost}/listener` }),
   'access_token.customer_named': (world) =>
     world.tool('access_token.create', { name: 'of nobody', audience: 'customer', scopes: ['tools:*'] }),
   'access_token.customer_known': (world) =>

@@ -1,17 +1,11 @@
 import { confirmationRules } from '../../policy/core/confirmation.ts';
 import { careCases } from './care-cases.ts';
+import type { Case } from './case.ts';
 import { catalogueCases } from './catalogue-cases.ts';
 import { confirmationCases } from './confirmation-cases.ts';
 import { lineCases } from './line-cases.ts';
 import { orderCases } from './order-cases.ts';
 import { payingCases } from './paying-cases.ts';
-import type { Answer, World } from './world.ts';
-
-/**
- * Breaks one rule by a request at a public door. It is played twice, each time from a fresh start: with the rule on it
- * must be refused by just that rule, and with the rule off by anything but.
- */
-export type Case = (world: World) => Promise<Answer>;
 
 /** A rule that is judged inside a function of the database and has no switch there: what is taken out of the function. */
 export interface Planted {

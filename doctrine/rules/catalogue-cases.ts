@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../kernel/json.ts';
-import type { Case } from './cases.ts';
+import type { Case } from './case.ts';
 
 const backwards: JsonObject = {
   name: 'Backwards',

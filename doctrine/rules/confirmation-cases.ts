@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
-import type { Case } from './cases.ts';
+import type { Case } from './case.ts';
 import type { World } from './world.ts';
 
 interface Proposed {

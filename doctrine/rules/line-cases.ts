@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../../kernel/json.ts';
-import type { Case } from './cases.ts';
+import type { Case } from './case.ts';
 import type { Line, World } from './world.ts';
 
 const usage = (msisdn: string, type: string, volume: number, unit: string, usageDate?: string): JsonObject => ({

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../kernel/json.ts';
-import type { Case } from './cases.ts';
+import type { Case } from './case.ts';
 import type { Answer, World } from './world.ts';
 
 const customerRef = (id: string): JsonObject => ({

@@ -11,6 +11,7 @@ import { testDoor } from '../../surfaces/http/testing.ts';
 import { queriesFor } from '../../tools/queries.ts';
 import { makeTools } from '../../tools/registry.ts';
 import { openHouse, operator } from '../house.ts';
+import { refusedHost } from './refused-host.ts';
 
 /** What a door answered: the status of HTTP, and the text as it was sent. */
 export interface Answer {
@@ -71,9 +72,6 @@ export interface OpenWorld {
   without<T>(code: string, work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
-
-const refusedHost = 'refused.example.com';
-export const refusedCallback = `https://${refusedHost}/listener`;
 
 export async function openWorld(): Promise<OpenWorld> {
   const house = await openHouse();
