@@ -1,8 +1,8 @@
-import type { Pool, PoolClient } from 'pg';
 import type { CardGateway } from '../adapters/card-gateway.ts';
 import type { DesiredLine, Network, networkStates } from '../adapters/network.ts';
 import { isJsonObject } from '../kernel/json.ts';
 import { runStatement } from '../policy/core/transaction.ts';
+import { bookStatements, compareBooks, type Queries } from '../read/views/books.ts';
 
 /** Something that must never be, found: which invariant it breaks, and the rows that show it. */
 export interface Breach {
@@ -26,13 +26,9 @@ const quiet = (name: string, sql: string): Invariant => ({ name, whenQuiet: true
  * Each statement selects what breaks its invariant, so an empty answer is a good one.
  */
 export const invariants: readonly Invariant[] = [
+  // ---- quota and money, in our own books: the statements that operators ask too ----
+  ...bookStatements.map(({ name, sql }) => always(name, sql)),
   // ---- quota ----
-  always(
-    'quota: what was granted is used, left or lapsed, and nothing is below zero',
-    `SELECT "id", "granted", "used", "remaining", "expired" FROM "bucket"
-      WHERE "remaining" < 0 OR "used" < 0 OR "expired" < 0 OR ("granted" IS NULL) <> ("remaining" IS NULL)
-        OR ("granted" IS NOT NULL AND "granted" <> "used" + "remaining" + "expired")`,
-  ),
   always(
     'quota: what usage records charged is what buckets lost',
     `SELECT * FROM
@@ -51,32 +47,6 @@ export const invariants: readonly Invariant[] = [
     `SELECT s."id" FROM "subscription" s WHERE s."state" = 'active' AND NOT EXISTS (
        SELECT 1 FROM "bucket" b WHERE b."subscription_id" = s."id" AND b."kind" = 'data' AND b."state" = 'active'
          AND (b."remaining" IS NULL OR b."remaining" > 0) AND (b."expires_at" IS NULL OR b."expires_at" > business_now()))`,
-  ),
-  // ---- money, in our own books ----
-  always(
-    'money: a captured payment has one bill of its amount',
-    `SELECT p."id", p."state", p."amount_minor", b.bills, b.amount FROM "payment" p
-       LEFT JOIN (SELECT "payment_id", count(*) AS bills, sum("amount_minor") AS amount FROM "customer_bill" WHERE "refund_id" IS NULL GROUP BY 1) b ON b."payment_id" = p."id"
-      WHERE (p."state" IN ('captured', 'done')) <> (coalesce(b.bills, 0) = 1) OR coalesce(b.bills, 0) > 1
-        OR (b.bills = 1 AND b.amount <> p."amount_minor")`,
-  ),
-  always(
-    'money: a refund has one credit note of its amount',
-    `SELECT r."id", r."amount_minor", b.bills, b.amount FROM "refund" r
-       LEFT JOIN (SELECT "refund_id", count(*) AS bills, sum("amount_minor") AS amount FROM "customer_bill" GROUP BY 1) b ON b."refund_id" = r."id"
-      WHERE r."fact_key" IS NOT NULL AND (coalesce(b.bills, 0) <> 1 OR b.amount <> -r."amount_minor")`,
-  ),
-  always(
-    'money: what was refunded of a payment is the sum of its refunds',
-    `SELECT p."id", p."refunded_minor", r.sum FROM "payment" p
-       LEFT JOIN (SELECT "payment_id", sum("amount_minor") AS sum FROM "refund" WHERE "fact_key" IS NOT NULL GROUP BY 1) r ON r."payment_id" = p."id"
-      WHERE p."refunded_minor" <> coalesce(r.sum, 0)`,
-  ),
-  always(
-    'money: every bill has its rate, and its number is its own',
-    `SELECT b."id", b."bill_no" FROM "customer_bill" b
-      WHERE (b."payment_id" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "applied_customer_billing_rate" r WHERE r."customer_bill_id" = b."id"))
-        OR (b."bill_no" IS NOT NULL AND EXISTS (SELECT 1 FROM "customer_bill" o WHERE o."bill_no" = b."bill_no" AND o."id" <> b."id"))`,
   ),
   // ---- no money without service, no service without money ----
   always(
@@ -193,8 +163,6 @@ const orphanEvents = (tables: readonly string[]) => `
      AND NOT EXISTS (SELECT 1 FROM "event" d WHERE d."resource_id" = e."resource_id" AND d."type" LIKE '%DeleteEvent')
      ${tables.map((table) => `AND NOT EXISTS (SELECT 1 FROM "${table}" r WHERE r."id" = e."resource_id")`).join('\n     ')}`;
 
-type Queries = Pool | Pick<PoolClient, 'query'>;
-
 export interface InvariantParts {
   /** The database: a pool, or one connection whose open transaction is to be judged. */
   readonly pool: Queries;
@@ -235,110 +203,10 @@ async function eventBreaches(pool: Queries): Promise<Breach[]> {
   return found;
 }
 
-interface BookedPayment {
-  reference: string;
-  held: boolean;
-  captures: number;
-  capturedMinor: number;
-  returnedMinor: number;
-}
-
-interface OurPayment {
-  id: string;
-  state: string;
-  amountMinor: number | null;
-  refundedMinor: number;
-  factKey: string | null;
-}
-
-/** Our books beside the gateway's: the same captures and refunds, one capture for each fact, and no money still held. */
+/** Our books beside the gateway's, when nothing is under way. */
 async function bookBreaches(pool: Queries, gateway: Pick<CardGateway, 'book'>): Promise<Breach[]> {
-  const booked = await readBook(gateway);
-  const ours = new Map(
-    (
-      await runStatement<OurPayment>(
-        pool,
-        'SELECT "id", "state", "amount_minor", "refunded_minor", "fact_key" FROM "payment"',
-        [],
-      )
-    ).map((row) => [row.id, row]),
-  );
-  const found: Breach[] = [];
-  const breach = (invariant: string, facts: Record<string, unknown>) =>
-    found.push({ invariant: `book: ${invariant}`, facts });
-
-  const captured = new Map<string, { captures: number; capturedMinor: number; returnedMinor: number }>();
-  for (const [gatewayReference, payment] of booked) {
-    if (payment.held) breach('no money is held that nobody will take', { gatewayReference, ...payment });
-    const sum = captured.get(payment.reference) ?? { captures: 0, capturedMinor: 0, returnedMinor: 0 };
-    captured.set(payment.reference, {
-      captures: sum.captures + payment.captures,
-      capturedMinor: sum.capturedMinor + payment.capturedMinor,
-      returnedMinor: sum.returnedMinor + payment.returnedMinor,
-    });
-  }
-  for (const [reference, sum] of captured) {
-    const own = ours.get(reference);
-    if (!own) {
-      breach('every charge is one of our payments', { reference, ...sum });
-      continue;
-    }
-    if (sum.captures > 1) breach('one capture for one fact', { reference, factKey: own.factKey, ...sum });
-    const taken = own.state === 'captured' || own.state === 'done' ? (own.amountMinor ?? 0) : 0;
-    if (taken !== sum.capturedMinor || own.refundedMinor !== sum.returnedMinor) {
-      breach('each payment is what the gateway took and gave back', { ...own, ...sum });
-    }
-  }
-  for (const own of ours.values()) {
-    if ((own.state === 'captured' || own.state === 'done') && !captured.has(own.id))
-      breach('each captured payment is in the book', { ...own });
-  }
-  const [bills] = await runStatement<{ sum: bigint }>(
-    pool,
-    'SELECT coalesce(sum("amount_minor"), 0)::bigint AS sum FROM "customer_bill" WHERE "payment_id" IS NOT NULL',
-    [],
-  );
-  const net = [...captured.values()].reduce((sum, one) => sum + one.capturedMinor - one.returnedMinor, 0);
-  if (Number(bills?.sum ?? 0) !== net)
-    breach('captured minus refunded is the sum of bills', { net, bills: Number(bills?.sum ?? 0) });
-  return found;
-}
-
-async function readBook(gateway: Pick<CardGateway, 'book'>): Promise<Map<string, BookedPayment>> {
-  const booked = new Map<string, BookedPayment>();
-  let now = new Date(0);
-  const expiries = new Map<string, Date>();
-  for await (const operation of gateway.book()) {
-    if (operation.at > now) now = operation.at;
-    const { kind, gatewayReference, amountMinor } = operation;
-    if (kind === 'authorise') {
-      const { answer } = operation;
-      // What waits for the customer can still become a charge.
-      booked.set(gatewayReference, {
-        reference: operation.reference,
-        held: answer.outcome !== 'declined',
-        captures: 0,
-        capturedMinor: 0,
-        returnedMinor: 0,
-      });
-      if (answer.outcome === 'authorised') expiries.set(gatewayReference, answer.expiresAt);
-      continue;
-    }
-    const payment = booked.get(gatewayReference);
-    if (!payment) continue;
-    if (operation.answer.outcome === 'captured') {
-      payment.captures += 1;
-      payment.capturedMinor += amountMinor;
-    }
-    if (operation.answer.outcome === 'refunded' || operation.answer.outcome === 'charged_back')
-      payment.returnedMinor += amountMinor;
-    if (['captured', 'voided', 'expired'].includes(operation.answer.outcome)) payment.held = false;
-  }
-  for (const [gatewayReference, expiresAt] of expiries) {
-    const payment = booked.get(gatewayReference);
-    if (payment && expiresAt <= now) payment.held = false;
-  }
-  return booked;
+  const { differences } = await compareBooks(pool, gateway, { leaveOutUnderWay: false });
+  return differences.map(({ check, id, facts }) => ({ invariant: `book: ${check}`, facts: { id, ...facts } }));
 }
 
 const linesOfServices = `SELECT v."id" AS service, v."desired", s."id", s."state" FROM "service" v JOIN "subscription" s ON s."service_id" = v."id"`;

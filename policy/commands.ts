@@ -11,6 +11,7 @@ import { registerHub, unregisterHub } from './notification/hub.ts';
 import { replayNotifications } from './notification/replay.ts';
 import { cancelOrderCommand } from './order/cancel.ts';
 import { placeOrder, topUp } from './order/commands.ts';
+import { receiveGatewayEvent } from './payment/gateway-event.ts';
 import { refundPayment } from './payment/refund.ts';
 import { activationCommandsFor, resourceCommandsFor } from './resources.ts';
 import { moveTicket, noteTicket, openTicketCommand } from './ticket/commands.ts';
@@ -23,6 +24,7 @@ const byPeople: readonly AnyDefinition[] = [
   topUp,
   cancelOrderCommand,
   refundPayment,
+  receiveGatewayEvent,
   makeStatement,
   reportUsage,
   loadNumbers,

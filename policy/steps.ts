@@ -4,6 +4,7 @@ import { networkSteps } from './network/steps.ts';
 import { noticeSteps } from './notice/steps.ts';
 import { cancelProductOrderStep } from './order/cancel.ts';
 import { orderSteps } from './order/steps.ts';
+import { gatewayEventSteps } from './payment/gateway-event.ts';
 import { refundSteps } from './payment/refund.ts';
 import { cancelServiceOrderStep } from './service-order/commands.ts';
 import { subscriptionSteps } from './subscription/steps.ts';
@@ -17,5 +18,6 @@ export const steps: readonly StepDefinition[] = [
   cancelServiceOrderStep,
   cancelProductOrderStep,
   ...refundSteps,
+  ...gatewayEventSteps,
   ...billOnDemandSteps,
 ];

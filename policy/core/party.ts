@@ -53,6 +53,8 @@ export const refs = {
   ticket: (id: string, name?: string) => reference('TMF621', 'troubleTicket', id, name),
   payment: (id: string) => reference('TMF676', 'payment', id),
   paymentMethod: (id: string, name?: string) => reference('TMF670', 'paymentMethod', id, name),
+  /** What the bank took back has no API of its own: it goes by the gateway's key. */
+  chargeback: (key: string) => unserved('Chargeback', key, 'Chargeback'),
   bill: (id: string) => reference('TMF678', 'customerBill', id),
   /** A billing account is a reference only: no API of ours serves it. */
   account: (id: string) => unserved('BillingAccount', id, 'Billing account'),

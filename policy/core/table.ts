@@ -18,6 +18,7 @@ export interface Tables {
   esimProfile: models.EsimProfileModel;
   eventReplay: models.EventReplayModel;
   flowStep: models.FlowStepModel;
+  gatewayEvent: models.GatewayEventModel;
   hub: models.HubModel;
   lineState: models.LineStateModel;
   numberAssignment: models.NumberAssignmentModel;

@@ -275,11 +275,12 @@ async function answerOf<A>(
   key: string,
   isRetry: boolean,
   kind: GatewayOperation['kind'],
+  gatewayReference: string | undefined,
   attempt: () => Promise<A>,
 ): Promise<A> {
   if (isRetry) {
     // A crash or time-out came between: ask what became of it before anything is tried.
-    const found = await gateway.find(key);
+    const found = await gateway.find(key, gatewayReference);
     if (found && found.kind === kind) return found.answer as A;
   }
   return attempt();
@@ -294,7 +295,7 @@ export async function askAuthorisation(
   isRetry: boolean,
 ): Promise<Authorisation> {
   const key = `${payment.factKey}:authorise:${round}`;
-  return answerOf(gateway, key, isRetry, 'authorise', async () =>
+  return answerOf(gateway, key, isRetry, 'authorise', undefined, async () =>
     token === undefined
       ? { outcome: 'declined', gatewayReference: '', code: 'card_removed', message: 'The card was taken off file.' }
       : gateway.authorise({
@@ -314,7 +315,7 @@ export async function askCapture(
   isRetry: boolean,
 ): Promise<Capture> {
   const key = `${payment.factKey}:capture:${round}`;
-  return answerOf(gateway, key, isRetry, 'capture', () =>
+  return answerOf(gateway, key, isRetry, 'capture', payment.gatewayReference ?? undefined, () =>
     gateway.capture({
       key,
       gatewayReference: payment.gatewayReference ?? '',
@@ -348,7 +349,7 @@ export async function askRelease(gateway: CardGateway, payment: PaymentRow): Pro
 /** The gateway's reference of the capture that was made for a payment, also one whose answer was never recorded. */
 export async function capturedReference(gateway: CardGateway, payment: PaymentRow): Promise<string | undefined> {
   for (let round = 1; ; round += 1) {
-    const found = await gateway.find(`${payment.factKey}:capture:${round}`);
+    const found = await gateway.find(`${payment.factKey}:capture:${round}`, payment.gatewayReference ?? undefined);
     if (!found) return undefined;
     if (found.kind === 'capture' && found.answer.outcome === 'captured') return found.gatewayReference;
   }
@@ -361,7 +362,7 @@ export async function capturedReference(gateway: CardGateway, payment: PaymentRo
 export async function askRefund(gateway: CardGateway, payment: PaymentRow): Promise<Refund> {
   for (let round = 1; ; round += 1) {
     const key = `${payment.factKey}:refund:${round}`;
-    const found = await gateway.find(key);
+    const found = await gateway.find(key, payment.gatewayReference ?? undefined);
     if (found?.kind === 'refund' && found.answer.outcome === 'failed') continue;
     if (found?.kind === 'refund') return found.answer;
     return gateway.refund({

@@ -339,7 +339,8 @@ async function given(tx: Tx, refundId: string, factKey: string, gatewayReference
   }
 }
 
-async function endQuota(tx: Tx, paymentId: string): Promise<void> {
+/** The quota that a payment paid for ends, once all of its money went back. */
+export async function endQuota(tx: Tx, paymentId: string): Promise<void> {
   const lines = await tx.sql<{ id: string }>`SELECT DISTINCT "subscription_id" AS id FROM "bucket"
     WHERE "payment_id" = ${paymentId} AND "state" = 'active' ORDER BY 1`;
   for (const { id } of lines) await expirePaidBuckets(tx, await lockLine(tx, id), paymentId);

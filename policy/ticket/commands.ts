@@ -135,6 +135,11 @@ export async function openTicket(tx: Tx, ticket: NewTicket): Promise<Stored> {
   return createResource(tx, ticketResource, withDefaults(documentOfNew(tx, ticket), tx));
 }
 
+/** Writes a note on a ticket inside another command's transaction. */
+export async function noteOnTicket(tx: Tx, id: string, note: string): Promise<Stored> {
+  return move(tx, await moveFacts(tx, id, undefined, note));
+}
+
 function documentOfNew(tx: Pick<Tx, 'now' | 'caller'>, ticket: NewTicket): JsonObject {
   return {
     name: ticket.name,
