@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Json, JsonObject } from '../../kernel/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import type { Case } from './case.ts';
 import { refusedHost } from './refused-host.ts';
 import type { World } from './world.ts';
@@ -23,6 +23,17 @@ async function moved(world: World, id: string, status: string): Promise<void> {
     `UPDATE "trouble_ticket" SET "state" = $2::text, "document" = jsonb_set("document", '{status}', to_jsonb($2::text)) WHERE "id" = $1`,
     [id, status],
   );
+}
+
+/** @returns the id of a token of its own. */
+async function token(world: World): Promise<string> {
+  const { body, text } = await world.tool('token.create', {
+    name: 'to be rotated',
+    audience: 'integrator',
+    scopes: ['tools:*'],
+  });
+  if (!isJsonObject(body.result) || typeof body.result.id !== 'string') throw new Error(`no token was made: ${text}`);
+  return body.result.id;
 }
 
 export const careCases: Readonly<Record<string, Case>> = {
@@ -82,15 +93,25 @@ export const careCases: Readonly<Record<string, Case>> = {
   'ticket.delete_needs_no_open_tickets': async (world) =>
     world.tmf('DELETE', `TMF621 troubleTicket/${await openCase(world)}`),
   'hub.callback_allowed': (world) => world.tmf('POST', 'TMF622 hub', { callback: `https://${refusedHost}/listener` }),
-  'access_token.customer_named': (world) =>
-    world.tool('access_token.create', { name: 'of nobody', audience: 'customer', scopes: ['tools:*'] }),
-  'access_token.customer_known': (world) =>
-    world.tool('access_token.create', {
+  'token.customer_named': (world) =>
+    world.tool('token.create', { name: 'of nobody', audience: 'customer', scopes: ['tools:*'] }),
+  'token.customer_known': (world) =>
+    world.tool('token.create', {
       name: 'of nobody',
       audience: 'customer',
       scopes: ['tools:*'],
       customerId: 'cus_none',
     }),
+  'token.is_live': async (world) => {
+    const id = await token(world);
+    await world.change(`UPDATE "access_token" SET "expires_at" = "created_at" WHERE "id" = $1`, [id]);
+    return world.tool('token.rotate', { id });
+  },
+  'token.rotated_once': async (world) => {
+    const id = await token(world);
+    await world.tool('token.rotate', { id });
+    return world.tool('token.rotate', { id });
+  },
   'number.range_fits': (world) => world.tool('number.load', { first: '999999', count: 2 }),
   'esim.batch_has_no_doubles': (world) => {
     const iccid = `8965${String(Date.now()).padStart(15, '0')}`;

@@ -31,7 +31,7 @@ export const confirmationCases: Readonly<Record<string, Case>> = {
   },
   'confirmation.same_tool': async (world) => {
     const { input, token } = await proposed(world);
-    return confirm(world, { id: String(input.id) }, token, {}, 'access_token.revoke');
+    return confirm(world, { id: String(input.id) }, token, {}, 'token.revoke');
   },
   'confirmation.same_arguments': async (world) => {
     const [{ token }, other] = [await proposed(world), await proposed(world)];
