@@ -16,6 +16,7 @@ import { refundPayment } from './payment/refund.ts';
 import { activationCommandsFor, resourceCommandsFor } from './resources.ts';
 import { moveTicket, noteTicket, openTicketCommand } from './ticket/commands.ts';
 import { reportUsage } from './usage/commands.ts';
+import { replayUsage } from './usage/quarantine.ts';
 
 const byPeople: readonly AnyDefinition[] = [
   registerCustomer,
@@ -27,6 +28,7 @@ const byPeople: readonly AnyDefinition[] = [
   receiveGatewayEvent,
   makeStatement,
   reportUsage,
+  replayUsage,
   loadNumbers,
   loadEsims,
   moveOffering,

@@ -83,6 +83,8 @@ export async function createLine(
   const { terms, equipment, given = {} } = of;
   const tax = splitTax(terms, terms.taxRate);
   const characteristics = objects(given.productCharacteristic);
+  // What the plan does not hold is stopped from the start: the network must not give it away.
+  const stoppedKinds = allowanceKinds.filter((kind) => !kindsOf(terms).includes(kind));
   const stored = await createResource(
     tx,
     productResource,
@@ -130,13 +132,12 @@ export async function createLine(
       taxRate: terms.taxRate,
       currency: terms.currency,
       terms,
-      // What the plan does not hold is stopped from the start: the network must not give it away.
-      stoppedKinds: allowanceKinds.filter((kind) => !kindsOf(terms).includes(kind)),
+      stoppedKinds,
       stateSince: tx.now,
     },
     of.id,
   );
-  await insertRow(tx, 'lineState', { subscriptionId: of.id, fromAt: tx.now, state: 'pending' });
+  await insertRow(tx, 'lineState', { subscriptionId: of.id, fromAt: tx.now, state: 'pending', stoppedKinds });
   return stored;
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Caller } from '../../kernel/caller.ts';
-import type { JsonObject } from '../../kernel/json.ts';
+import type { Json, JsonObject } from '../../kernel/json.ts';
 import type { Policy, SingleCall } from '../core/command.ts';
 import { customerIdOf } from '../core/party.ts';
 import {
@@ -14,8 +14,8 @@ import {
   type Stored,
 } from '../core/resource.ts';
 import { type Rule, rule } from '../core/rule.ts';
-import { runStatement } from '../core/transaction.ts';
-import { readUsage } from './units.ts';
+import { runStatement, type Tx } from '../core/transaction.ts';
+import { type ReadUsage, readUsage } from './units.ts';
 
 export const usageResource: ResourceDefinition<'usage'> = {
   resource: 'usage',
@@ -26,50 +26,153 @@ export const usageResource: ResourceDefinition<'usage'> = {
   customerOf: customerIdOf,
 };
 
-// Judged inside record_usage, under the line's lock; here they have their names and sentences.
+// Judged inside record_usage_batch, under the line's lock; here they have their names and sentences.
 const judgedInDatabase = (code: string, sentence: string): Rule<never> => ({ code, sentence, kept: () => true });
 
 export const usageRules: readonly Rule<never>[] = [
   judgedInDatabase('usage.kind_known', 'Usage is data, voice, SMS or roaming data.'),
   judgedInDatabase('usage.not_barred', 'International, premium and roaming calls and messages are barred.'),
   judgedInDatabase('usage.quantity_positive', 'Usage has an amount above zero in a known unit.'),
+  judgedInDatabase('usage.not_in_future', 'The usage date has not come yet.'),
+  judgedInDatabase(
+    'usage.within_retention',
+    'The usage date is older than source record ids are kept, so nobody can say that it was not counted before.',
+  ),
   judgedInDatabase('usage.number_known', 'The number belongs to no line.'),
   judgedInDatabase('usage.line_active', 'The line was not active when this was used.'),
   judgedInDatabase('usage.allowance_left', 'This service of the line is stopped: its allowance is used up.'),
 ];
-const sentences = JSON.stringify(Object.fromEntries(usageRules.map((one) => [one.code, one.sentence])));
 
-const text = `SELECT usage_document AS document, usage_version AS version, repeated FROM
-  record_usage($1, $2, $3::jsonb, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, make_interval(days => $13), $14, $15)`;
+/** The record could not be read: it is no JSON, no record, or has no usage date that is one. */
+export const usageReadable = judgedInDatabase('usage.readable', 'The record cannot be read as usage.');
+/** Judged only when what is older than the retention is to be charged all the same. */
+export const usageCountedOnce = judgedInDatabase('usage.counted_before', 'The same record was charged before.');
 
-/** Records one usage in one call and one transaction: found, locked, judged, spent, and stopped when nothing is left. */
+const sentences = Object.fromEntries(
+  [...usageRules, usageReadable, usageCountedOnce].map((one) => [one.code, one.sentence]),
+);
+const sentencesText = JSON.stringify(sentences);
+
+/** What a reader sees of a rule that refused a record. */
+export const usageSentence = (code: string): string => sentences[code] ?? '';
+
+/** One record on its way into the database. */
+export interface UsageEntry {
+  document: JsonObject;
+  read: ReadUsage;
+  /** The code of the rule that refuses it unread. */
+  fault?: string;
+  /** That of a record which is in the database already. */
+  id?: string;
+}
+
+/** What became of a record. Quantities are base units: bytes, seconds, messages. */
+export interface RecordedUsage {
+  id: string;
+  status: string;
+  /** The code of the rule that refused it. */
+  refusedBy: string | null;
+  charged: bigint | null;
+  excess: bigint | null;
+  /** The same record of the same source was here before; this says what became of it then. */
+  repeated: boolean;
+  version: bigint;
+  /** Null unless the whole was asked for. */
+  document: JsonObject | null;
+}
+
+const text = `SELECT place, usage_id AS id, status, refused_by, charged, excess, repeated, usage_version AS version, usage_document AS document FROM
+  record_usage_batch($1, $2::jsonb, $3::json, make_interval(days => $4), $5, $6::jsonb, $7, $8)`;
+
+/**
+ * Records usage in one call: found, locked, judged, spent, and stopped when nothing is left. Each line sees its records
+ * in the order they came. Answers in the order of the entries.
+ * @param as.inside the open transaction of a command that has entries of the quarantine judged anew; without one the
+ *   call is a transaction of its own.
+ */
+export async function recordEntries(
+  policy: Pick<Policy, 'pool' | 'newId' | 'settings' | 'rulesOff'>,
+  entries: readonly UsageEntry[],
+  caller: Caller,
+  as: { whole: boolean; inside?: Tx; evenOld?: boolean },
+): Promise<RecordedUsage[]> {
+  const records = entries.map(({ document, read, fault, id }, place) => {
+    const usageDate = usageDateOf(document);
+    return {
+      place,
+      id: id ?? policy.newId('usg'),
+      event_id: policy.newId('evt'),
+      document,
+      source: read.source,
+      record_id: read.recordId,
+      msisdn: read.msisdn,
+      kind: read.kind,
+      quantity: read.quantity,
+      usage_date: usageDate?.toISOString(),
+      unit: read.unit.name,
+      unit_size: read.unit.size,
+      fault: fault ?? (document.usageDate === undefined || usageDate ? undefined : usageReadable.code),
+    };
+  });
+  const values = [
+    as.inside ? null : 'usage.record',
+    JSON.stringify(caller),
+    JSON.stringify(records),
+    policy.settings.usageRetentionDays,
+    [...policy.rulesOff],
+    sentencesText,
+    as.whole,
+    as.evenOld === true,
+  ];
+  type Row = RecordedUsage & { place: number };
+  const rows = as.inside
+    ? await as.inside.run<Row>(text, values)
+    : await again(() => runStatement<Row>(policy.pool, text, values));
+  const answers: RecordedUsage[] = [];
+  for (const { place, ...row } of rows) answers[place] = row;
+  return answers;
+}
+
+// What the calendar of the database can hold.
+const [firstInstant, lastInstant] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59Z')];
+
+function usageDateOf({ usageDate }: JsonObject): Date | undefined {
+  const at = typeof usageDate === 'string' ? Date.parse(usageDate) : Number.NaN;
+  return at >= firstInstant && at <= lastInstant ? new Date(at) : undefined;
+}
+
+const triesMax = 5;
+
+// 40001 and 40P01: the database undid everything and asks for another try.
+async function again<T>(work: () => Promise<T>): Promise<T> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const state = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (tried >= triesMax || (state !== '40001' && state !== '40P01')) throw error;
+    }
+  }
+}
+
+/** A body as it is kept: without what only the house may say of it. */
+export function givenPart(document: JsonObject): JsonObject {
+  const { href: _, id: __, status: ___, statusReason: ____, ratedProductUsage: _____, ...given } = document;
+  return { '@type': 'Usage', ...given };
+}
+
+/** Records one usage, and answers its document. */
 export async function recordUsage(
   policy: Policy,
   document: JsonObject,
   caller: Caller,
 ): Promise<Stored & { repeated: boolean }> {
-  const usage = readUsage(document);
-  const { href: _, id: __, status: ___, statusReason: ____, ratedProductUsage: _____, ...given } = document;
-  const id = policy.newId('usg');
-  const [row] = await runStatement<{ document: JsonObject; version: bigint; repeated: boolean }>(policy.pool, text, [
-    id,
-    policy.newId('evt'),
-    JSON.stringify(caller),
-    JSON.stringify({ '@type': 'Usage', ...given }),
-    usage.source ?? null,
-    usage.recordId ?? null,
-    usage.msisdn ?? null,
-    usage.kind ?? null,
-    usage.quantity ?? null,
-    typeof document.usageDate === 'string' ? document.usageDate : null,
-    usage.unit.name,
-    usage.unit.size,
-    policy.settings.usageRetentionDays,
-    [...policy.rulesOff],
-    sentences,
-  ]);
-  if (!row) throw new Error('record_usage gave no answer');
-  return { id: String(row.document.id), ...row };
+  const entry = { document: givenPart(document), read: readUsage(document) };
+  const [row] = await recordEntries(policy, [entry], caller, { whole: true });
+  // The key of a record that was here before may be forgotten between two statements: then it is asked once more.
+  const made = row ?? (await recordEntries(policy, [entry], caller, { whole: true }))[0];
+  if (!made?.document) throw new Error('record_usage_batch gave no answer');
+  return { id: made.id, document: made.document, version: made.version, repeated: made.repeated };
 }
 
 const create: SingleCall<CreateInput, Stored> = {
@@ -104,23 +207,24 @@ export const reportUsage: SingleCall<z.infer<typeof reportInput>, Stored> = {
   positional: ['msisdn', 'kind', 'amount', 'unit'],
   examples: ['bss usage record 6581000000 data 500 MB'],
   rules: usageRules,
-  single: (policy, input, caller) =>
-    recordUsage(
-      policy,
-      {
-        usageType: input.kind,
-        ...(input.usageDate ? { usageDate: input.usageDate } : {}),
-        usageCharacteristic: [
-          { name: 'msisdn', value: input.msisdn },
-          { name: 'volume', value: input.amount },
-          ...(input.unit ? [{ name: 'unit', value: input.unit }] : []),
-          ...(input.source ? [{ name: 'source', value: input.source }] : []),
-          ...(input.recordId ? [{ name: 'recordId', value: input.recordId }] : []),
-        ],
-      },
-      caller,
-    ),
+  single: (policy, input, caller) => recordUsage(policy, flatDocument(input), caller),
 };
+
+/** The TMF635 body of a record that says its parts by name, as the terminal and a stream do. */
+export function flatDocument(record: Partial<Record<keyof z.infer<typeof reportInput>, Json | undefined>>): JsonObject {
+  return {
+    usageType: record.kind ?? 'unknown',
+    ...(record.usageDate === undefined ? {} : { usageDate: record.usageDate }),
+    usageCharacteristic: [
+      { name: 'msisdn', value: record.msisdn ?? '' },
+      { name: 'volume', value: record.amount ?? '' },
+      ...(['unit', 'source', 'recordId'] as const).flatMap((name) => {
+        const value = record[name];
+        return value === undefined ? [] : [{ name, value }];
+      }),
+    ],
+  };
+}
 
 const judged = ['status', 'statusReason', 'usageDate', 'usageType', 'usageCharacteristic', 'ratedProductUsage'];
 

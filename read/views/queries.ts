@@ -8,6 +8,7 @@ import { listSteps } from './flow.ts';
 import { showHealth } from './health.ts';
 import { listHubs, listParked } from './notification.ts';
 import { listOrders, showOrder } from './order.ts';
+import { listQuarantine } from './quarantine.ts';
 import type { AnyQuery } from './query.ts';
 import { listEsims, listNumbers } from './stock.ts';
 import { listSubscriptions, showSubscription } from './subscription.ts';
@@ -23,6 +24,7 @@ export const queries: readonly AnyQuery[] = [
   listOrders,
   showOrder,
   listUsage,
+  listQuarantine,
   listBills,
   showBill,
   listNumbers,

@@ -17,6 +17,7 @@ import { checkResponse, tmfOperations } from './operations.ts';
 import { HttpProblem, problemAnswer } from './problem.ts';
 import type { ToolDoor } from './tool-door.ts';
 import { answerTools, toolsRoute } from './tools.ts';
+import { type UsageStreamLimits, usageStream, usageStreamLimits, usageStreamPath } from './usage-stream.ts';
 
 export interface HttpLimits {
   /** Bytes of a body, after decompression. */
@@ -57,6 +58,7 @@ export interface HttpDependencies {
   /** Judge every answer by the contract; a violation is logged and answered 500. Off in production. */
   readonly validateResponses: boolean;
   readonly limits?: Partial<HttpLimits>;
+  readonly streamLimits?: Partial<UsageStreamLimits>;
   ready(): Promise<Readiness>;
   /** Takes the measures of this door; one registry serves one door. */
   readonly metrics: Registry;
@@ -91,6 +93,10 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
   const metrics = httpMetrics(dependencies.metrics);
   const answerTmf = await tmfOperations({ ...dependencies, limits });
   const toolParts = { wire, tools: dependencies.tools, authenticate: dependencies.authenticate, limits };
+  const answerUsageStream = usageStream({
+    ...toolParts,
+    limits: { ...usageStreamLimits, ...dependencies.streamLimits, nestingMax: limits.nestingMax },
+  });
   let isClosing = false;
 
   const app = express();
@@ -123,6 +129,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     if (request.url.length > limits.targetLengthMax) {
       throw new HttpProblem(414, 'targetTooLong', `Path and query have at most ${limits.targetLengthMax} characters.`);
     }
+    limitArrival(exchange);
     next();
   });
   app.use(
@@ -158,6 +165,21 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     });
   }
 
+  // Node has one limit for all requests; a stream of usage may take longer than a body.
+  function limitArrival(exchange: Exchange): void {
+    const { request, response } = exchange;
+    if (request.complete || usageStreamPath.test(exchange.path)) return;
+    const late = setTimeout(() => {
+      if (request.complete || response.headersSent) return;
+      const headers = { Connection: 'close' };
+      const problem = new HttpProblem(408, 'requestTimeout', 'The request did not arrive in time.', { headers });
+      response.once('finish', () => request.destroy());
+      void sendProblem(exchange, problem);
+    }, limits.requestTimeoutMs);
+    late.unref();
+    response.once('close', () => clearTimeout(late));
+  }
+
   const mounted = express.Router();
   app.use(mounted);
 
@@ -167,6 +189,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     if (tool) return answerTools(toolParts, exchange, tool);
     const watch = watchers.get(exchange.path.toLowerCase().replace(/(?<=.)\/$/, ''));
     if (watch) return answerWatch(exchange, watch);
+    if (usageStreamPath.test(exchange.path)) return answerUsageStream(exchange);
     return answerTmf(exchange);
   });
 
@@ -247,7 +270,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytesMax,
-      requestTimeout: limits.requestTimeoutMs,
+      requestTimeout: 0,
       headersTimeout: Math.min(10_000, limits.requestTimeoutMs),
       // Longer than the usual minute of a load balancer, so that it is the one to close.
       keepAliveTimeout: 65_000,
