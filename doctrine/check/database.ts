@@ -110,6 +110,7 @@ const clockFunctions: Readonly<Record<string, string>> = {
   keep_delivery_queue: 'A lease runs in machine time.',
   finish_deliveries: 'The pause before another try runs in machine time.',
   append_event: 'An event says both when it happened and when it was written down.',
+  store_usage: 'It appends events, many at once: when they were written down is machine time.',
 };
 const clockUse =
   /\b(now\s*\(\s*\)|clock_timestamp|current_timestamp|current_date|localtimestamp|transaction_timestamp|statement_timestamp|random\s*\(|gen_random_uuid)/i;

@@ -89,7 +89,7 @@ export const writesCheck = (functions: readonly string[]): SourceCheck => ({
     },
     { file: 'surfaces/cli/plant-truncate.ts', text: `export const text = 'TRUNCATE "event"';` },
     { file: 'app/plant-merge.ts', text: `export const text = 'MERGE INTO "setting" s USING x ON true';` },
-    { file: 'handlers/plant-function.ts', text: `export const text = 'SELECT record_usage($1)';` },
+    { file: 'handlers/plant-function.ts', text: `export const text = 'SELECT record_usage_batch($1)';` },
     {
       file: 'workers/plant-import.ts',
       text: `import { insertRow as put } from '../policy/core/table.ts';\nexport const used = put;`,

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../kernel/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import type { Case } from './case.ts';
 import type { Line, World } from './world.ts';
 
@@ -53,6 +53,30 @@ export const lineCases: Readonly<Record<string, Case>> = {
   'usage.not_barred': (world) => use(world, world.shared.msisdn, 'premium', 1, 'min'),
   'usage.quantity_positive': (world) => use(world, world.shared.msisdn, 'data', 0, 'MB'),
   'usage.number_known': (world) => use(world, '6500000000', 'data', 1, 'MB'),
+  'usage.readable': (world) => use(world, world.shared.msisdn, 'data', 1, 'MB', '0000-01-01T00:00:00Z'),
+  'usage.not_in_future': (world) => use(world, world.shared.msisdn, 'data', 1, 'MB', '2999-01-01T00:00:00Z'),
+  'usage.within_retention': (world) => use(world, world.shared.msisdn, 'data', 1, 'MB', '2020-01-01T00:00:00Z'),
+  'usage.counted_before': async (world) => {
+    const { id, msisdn } = await world.line();
+    for (const text of [
+      `UPDATE "subscription" SET "state_since" = "state_since" - interval '300 days' WHERE "id" = $1`,
+      `UPDATE "number_assignment" SET "assigned_at" = "assigned_at" - interval '300 days' WHERE "subscription_id" = $1`,
+      `UPDATE "bucket" SET "valid_from" = "valid_from" - interval '300 days' WHERE "subscription_id" = $1`,
+    ]) {
+      await world.change(text, [id]);
+    }
+    const [old] = await world.rows<{ at: string }>(`SELECT wire_time(business_now() - interval '200 days') AS at`);
+    // The same record twice, its id forgotten in between, and the operator charges what is old all the same.
+    const chargeOld = async () => {
+      const input = { msisdn, kind: 'data', amount: 1, usageDate: old?.at ?? '', source: 'switch', recordId: id };
+      const { body } = await world.tool('usage.record', input);
+      const usageId = isJsonObject(body.result) ? (body.result.id ?? null) : null;
+      return world.tool('usage.replay', { usageId, evenOld: true });
+    };
+    await chargeOld();
+    await world.change('DELETE FROM "usage_key" WHERE "record_id" = $1', [id]);
+    return chargeOld();
+  },
   'usage.line_active': async (world) => {
     const line = await world.line();
     await world.change(`UPDATE "subscription" SET "state" = 'blocked', "block_reasons" = '{unpaid}' WHERE "id" = $1`, [

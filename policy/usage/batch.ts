@@ -82,7 +82,7 @@ export function unreadable(line: number, raw: string, flaw: string): BatchRecord
     source: 'unreadable',
     recordId: createHash('sha256').update(raw).digest('base64url'),
   };
-  return { line, entry: { document, read, fault: usageReadable.code }, flaw };
+  return { line, entry: { document, read, fault: usageReadable }, flaw };
 }
 
 // PostgreSQL keeps no NUL, and no half of a surrogate pair.

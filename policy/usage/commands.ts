@@ -30,6 +30,7 @@ export const usageResource: ResourceDefinition<'usage'> = {
 const judgedInDatabase = (code: string, sentence: string): Rule<never> => ({ code, sentence, kept: () => true });
 
 export const usageRules: readonly Rule<never>[] = [
+  judgedInDatabase('usage.readable', 'The record cannot be read as usage, or its usage date is none.'),
   judgedInDatabase('usage.kind_known', 'Usage is data, voice, SMS or roaming data.'),
   judgedInDatabase('usage.not_barred', 'International, premium and roaming calls and messages are barred.'),
   judgedInDatabase('usage.quantity_positive', 'Usage has an amount above zero in a known unit.'),
@@ -43,14 +44,12 @@ export const usageRules: readonly Rule<never>[] = [
   judgedInDatabase('usage.allowance_left', 'This service of the line is stopped: its allowance is used up.'),
 ];
 
-/** The record could not be read: it is no JSON, no record, or has no usage date that is one. */
-export const usageReadable = judgedInDatabase('usage.readable', 'The record cannot be read as usage.');
+/** Set by who reads records: it is no JSON, no record, or has no usage date that is one. */
+export const usageReadable = 'usage.readable';
 /** Judged only when what is older than the retention is to be charged all the same. */
 export const usageCountedOnce = judgedInDatabase('usage.counted_before', 'The same record was charged before.');
 
-const sentences = Object.fromEntries(
-  [...usageRules, usageReadable, usageCountedOnce].map((one) => [one.code, one.sentence]),
-);
+const sentences = Object.fromEntries([...usageRules, usageCountedOnce].map((one) => [one.code, one.sentence]));
 const sentencesText = JSON.stringify(sentences);
 
 /** What a reader sees of a rule that refused a record. */
@@ -111,7 +110,7 @@ export async function recordEntries(
       usage_date: usageDate?.toISOString(),
       unit: read.unit.name,
       unit_size: read.unit.size,
-      fault: fault ?? (document.usageDate === undefined || usageDate ? undefined : usageReadable.code),
+      fault: isReadable(policy, document.usageDate === undefined || usageDate) ? fault : usageReadable,
     };
   });
   const values = [
@@ -131,6 +130,10 @@ export async function recordEntries(
   const answers: RecordedUsage[] = [];
   for (const { place, ...row } of rows) answers[place] = row;
   return answers;
+}
+
+function isReadable({ rulesOff }: Pick<Policy, 'rulesOff'>, date: unknown): boolean {
+  return Boolean(date) || rulesOff.has(usageReadable);
 }
 
 // What the calendar of the database can hold.

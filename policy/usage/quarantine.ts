@@ -64,7 +64,7 @@ export const replayUsage = command<ReplayInput, Waiting[], z.infer<typeof replay
   effect: 'write',
   positional: ['usageId'],
   examples: ['bss usage replay usg_01k9', 'bss usage replay --reason usage.number_known'],
-  rules: [...usageRules, usageReadable, usageCountedOnce],
+  rules: [...usageRules, usageCountedOnce],
   async facts(tx, { usageId, reason, after, limit }) {
     if ((usageId === undefined) === (reason === undefined)) {
       throw invalid('usage.replay: name one record, or a reason.', [
@@ -116,8 +116,8 @@ const itemOf = ({ id, status, refusedBy }: RecordedUsage) => ({ id, status, reas
 function entryOf({ id, document, reason, source, recordId }: Waiting): UsageEntry {
   const given = givenPart(document);
   const read = { ...readUsage(given), source: source ?? undefined, recordId: recordId ?? undefined };
-  const isUnreadable = reason === usageReadable.code && given.usageType === 'unreadable';
-  return { id, document: given, read, ...(isUnreadable ? { fault: usageReadable.code } : {}) };
+  const isUnreadable = reason === usageReadable && given.usageType === 'unreadable';
+  return { id, document: given, read, ...(isUnreadable ? { fault: usageReadable } : {}) };
 }
 
 /** Forgets the record ids whose retention is over, oldest first. What is dated before it is quarantined instead. */

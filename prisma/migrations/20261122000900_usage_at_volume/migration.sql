@@ -226,7 +226,7 @@ BEGIN
     v_taken := 0;
     v_from := '{}';
     v_reason := coalesce(r.fault, usage_refusal(line, r.kind, r.quantity, v_at, v_now, CASE WHEN p_even_old THEN '-infinity' ELSE v_oldest END, p_rules_off));
-    IF v_reason IS NULL AND p_even_old AND v_at < v_oldest AND EXISTS (SELECT 1 FROM "usage" u WHERE u."subscription_id" = line."id" AND u."usage_date" = v_at
+    IF v_reason IS NULL AND p_even_old AND v_at < v_oldest AND NOT 'usage.counted_before' = ANY (p_rules_off) AND EXISTS (SELECT 1 FROM "usage" u WHERE u."subscription_id" = line."id" AND u."usage_date" = v_at
         AND u."state" = 'rated' AND u."record_id" = r.record_id AND coalesce(u."source", '') = coalesce(r.source, '')) THEN
       v_reason := 'usage.counted_before';
     END IF;
