@@ -68,7 +68,7 @@ export function usageStream(parts: UsageStreamParts): (exchange: Exchange) => Pr
       exchange.requestId,
     );
     exchange.caller = caller;
-    allowApi(caller, 'TMF635');
+    allowApi(caller, 'TMF635', 'POST');
     mediaTypeOf(request.headers, 'POST', accepted);
     if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
       throw new HttpProblem(415, 'unsupportedEncoding', 'Send the stream plain, without a Content-Encoding.', {
