@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off scenarios mock bench-lists clean
+.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off scenarios simulate mock bench-lists clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,10 +86,16 @@ rules-off: build ## switch off each rule in turn, and see its request at a publi
 scenarios: build ## play the stories of scenarios/ through the public doors
 	$(TSX) scenarios/run.ts --built
 
+# A seed that found something is played again, with all that happened in it, by SEED=n.
+SEEDS ?= 50
+simulate: build ## play the policy layer through seeded faults and crashes (SEEDS=500 for the long form)
+	$(TSX) simulation/main.ts $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
 test: check conformance ## everything that gates a change
 	npx --no-install vitest run
 	$(TSX) bench/lists.ts --large 50000
 	@$(MAKE) scenarios
+	@$(MAKE) simulate
 
 mock: build ## serve the contracts as a mock, for clients under development (fetches Prism on first use)
 	$(TSX) build/mock/main.ts

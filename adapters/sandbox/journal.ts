@@ -55,6 +55,35 @@ export async function openJournal(file: string, replay: (record: unknown, positi
   }
 }
 
+/** How a sandbox opens its book. */
+export type OpenJournal = typeof openJournal;
+
+/**
+ * A book that lives as long as the program, for a simulation that keeps no files: nothing waits for a disk, so the order
+ * of things is the program's alone.
+ */
+export const memoryJournal: OpenJournal = async () => {
+  const lines: string[] = [];
+  const at = (position: number): JournalEntry => {
+    const line = lines[position];
+    if (line === undefined) throw new RangeError(`The book has no record at ${position}.`);
+    return { position, end: position + 1, record: JSON.parse(line) };
+  };
+  return {
+    append: (record) => ({ position: lines.push(JSON.stringify(record)) - 1, durable: Promise.resolve() }),
+    read: async (position) => at(position),
+    async *entries(from) {
+      if (!Number.isSafeInteger(from) || from < 0 || from > lines.length) {
+        throw new RequestRefused('invalid_request', 'The cursor does not belong to this book.');
+      }
+      const until = lines.length;
+      for (let position = from; position < until; position += 1) yield at(position);
+    },
+    settled: async () => undefined,
+    close: async () => undefined,
+  };
+};
+
 function journalOn(handle: FileHandle, lock: Server, initialBytes: number): Journal {
   let size = initialBytes;
   let durableBytes = initialBytes;

@@ -119,19 +119,33 @@ const settings: Record<string, string> = {
   log_min_messages: 'warning',
 };
 
+/** For a database that is thrown away with the run that made it: nothing of it has to reach a disk. */
+const throwawaySettings: Record<string, string> = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  autovacuum: 'off',
+};
+
 /**
  * Starts the database that comes with the program, creating it the first time, or adopts the one that already runs on
  * the same directory. Safe when many processes call it at once for one directory.
  * @param directory holds everything the database needs; created when missing. Keep it on a local disk.
+ * @param throwaway for simulations alone: a crash of the machine loses the data, and no vacuum runs beside the test.
  * @throws Error naming what failed and what to do, with the last lines of PostgreSQL's own log where it has some.
  */
-export async function startEmbedded(options: { directory: string; log: Log }): Promise<EmbeddedPostgres> {
+export async function startEmbedded(options: {
+  directory: string;
+  log: Log;
+  throwaway?: boolean;
+}): Promise<EmbeddedPostgres> {
   const { log } = options;
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const directory = realpathSync(options.directory);
   const credentials = ensureCredentials(directory);
 
-  const { running, adopted } = await runOne(directory, credentials, log);
+  const more = options.throwaway === true ? throwawaySettings : {};
+  const { running, adopted } = await runOne(directory, credentials, log, more);
   if (!adopted || !keeperIsAlive(directory)) {
     writeFileSync(join(directory, 'keeper'), processStamp(process.pid), { mode: 0o600 });
   }
@@ -173,6 +187,7 @@ async function runOne(
   directory: string,
   credentials: Credentials,
   log: Log,
+  more: Readonly<Record<string, string>>,
 ): Promise<{ running: Running; adopted: boolean }> {
   const data = join(directory, 'data');
   const deadline = Date.now() + startTimeoutMs;
@@ -215,7 +230,7 @@ async function runOne(
     else checkMajorVersion(data, findBinaries());
     if (launcher.dataOwner && ownerOf(data).uid !== launcher.dataOwner.uid) giveTo(data, launcher.dataOwner);
     removeStalePidFile(data);
-    launched = launch(directory, launcher, await choosePort(directory));
+    launched = launch(directory, launcher, await choosePort(directory), more);
     started = Date.now();
   }
   throw startFailure(directory, lastReason || `not ready after ${startTimeoutMs / 1000} s`);
@@ -419,12 +434,12 @@ interface Launched {
 }
 
 /** Starts the postmaster in a process group of its own, so that Ctrl-C reaches this program first and it can stop in order. */
-function launch(directory: string, launcher: Launcher, port: number): Launched {
+function launch(directory: string, launcher: Launcher, port: number, more: Readonly<Record<string, string>>): Launched {
   const logPath = join(directory, 'postgres.log');
   if (existsSync(logPath) && statSync(logPath).size > logLimitBytes) renameSync(logPath, `${logPath}.old`);
   const logFile = openSync(logPath, 'a', 0o600);
   const logStart = statSync(logPath).size;
-  const chosen = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const chosen = Object.entries({ ...settings, ...more }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const { file, args } = launcher.command('postgres', ['-D', join(directory, 'data'), '-p', String(port), ...chosen]);
   const child = spawn(file, args, {
     ...launcher.identity,

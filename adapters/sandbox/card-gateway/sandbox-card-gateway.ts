@@ -15,7 +15,7 @@ import type {
 import { authoriseRequest, captureRequest, voidRequest } from '../../card-gateway-requests.ts';
 import { checked } from '../../checked.ts';
 import { OutcomeUnknown, RequestRefused } from '../../outcome.ts';
-import { openJournal } from '../journal.ts';
+import { type OpenJournal, openJournal } from '../journal.ts';
 import { createPlans, type Planned } from '../plans.ts';
 import { factsOf, isExpired, type TestCard, testCardNumbered, testCardOf } from './test-cards.ts';
 import {
@@ -83,6 +83,8 @@ export interface SandboxCardGatewayOptions {
   /** Page where a customer answers a 3-D Secure request; the payment is added as `?payment=`. */
   actionPage?: string;
   authorisationLifetimeMs?: number;
+  /** Another sort of book than a file. */
+  openBook?: OpenJournal;
   /** For planned stalls. */
   sleep?: (milliseconds: number) => Promise<unknown>;
 }
@@ -131,9 +133,12 @@ export async function openSandboxCardGateway(options: SandboxCardGatewayOptions)
   const lostKeys = new Set<string>();
   const spentTokens = new Set<string>();
 
-  const journal = await openJournal(join(options.directory, 'card-gateway.jsonl'), (record, position) => {
-    apply(bookRecord.parse(record), position);
-  });
+  const journal = await (options.openBook ?? openJournal)(
+    join(options.directory, 'card-gateway.jsonl'),
+    (record, position) => {
+      apply(bookRecord.parse(record), position);
+    },
+  );
 
   function record(entry: BookRecord): Promise<void> {
     const { position, durable } = journal.append(entry);

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { checked } from '../../checked.ts';
 import type { Network, NetworkAnswer, NetworkLine, NetworkTask } from '../../network.ts';
 import { OutcomeUnknown, RequestRefused } from '../../outcome.ts';
-import { openJournal } from '../journal.ts';
+import { type OpenJournal, openJournal } from '../journal.ts';
 import { createPlans, type Planned } from '../plans.ts';
 import { type BookRecord, bookRecord, type networkCalls, type networkEntry, networkPlan, networkTask } from './wire.ts';
 
@@ -41,6 +41,8 @@ export interface SandboxNetworkOptions {
   now: () => Date;
   /** Unique. */
   id: () => string;
+  /** Another sort of book than a file. */
+  openBook?: OpenJournal;
   /** For planned stalls. */
   sleep?: (milliseconds: number) => Promise<unknown>;
 }
@@ -68,9 +70,12 @@ export async function openSandboxNetwork(options: SandboxNetworkOptions): Promis
   const lineOfProfile = new Map<string, string>();
   const plans = createPlans<NetworkPlan>();
 
-  const journal = await openJournal(join(options.directory, 'network.jsonl'), (record, position) => {
-    apply(bookRecord.parse(record), position);
-  });
+  const journal = await (options.openBook ?? openJournal)(
+    join(options.directory, 'network.jsonl'),
+    (record, position) => {
+      apply(bookRecord.parse(record), position);
+    },
+  );
 
   function record(entry: BookRecord): Promise<void> {
     const { position, durable } = journal.append(entry);

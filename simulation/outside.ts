@@ -1,0 +1,138 @@
+import type { CardGateway } from '../adapters/card-gateway.ts';
+import type { Network } from '../adapters/network.ts';
+import { OutcomeUnknown } from '../adapters/outcome.ts';
+import {
+  openSandboxCardGateway,
+  type SandboxCardGateway,
+} from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
+import { memoryJournal } from '../adapters/sandbox/journal.ts';
+import { openSandboxNetwork, type SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
+import type { Outside } from '../policy/core/command.ts';
+import { count, type FaultKind, type FaultPlan } from './faults.ts';
+
+/** The other sides themselves, in memory: what they were really asked and what they really did. */
+export interface OtherSides {
+  readonly gateway: SandboxCardGateway;
+  readonly network: SandboxNetwork;
+}
+
+export async function openOtherSides(now: () => Date): Promise<OtherSides> {
+  let drawn = 0;
+  const id = (): string => {
+    drawn += 1;
+    return `x${drawn}`;
+  };
+  const options = { directory: '', now, id, openBook: memoryJournal };
+  return { gateway: await openSandboxCardGateway(options), network: await openSandboxNetwork(options) };
+}
+
+/** An answer with neither a meaning nor a promise: a proxy's page, a broken connection. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+}
+
+/** What a call of the outside needs of whoever makes it. */
+export interface Calling {
+  readonly faults: FaultPlan;
+  /** A place where the caller may be made to wait, or die. */
+  point(at: string): Promise<void>;
+  /** The answer takes so long that leases run out meanwhile. */
+  stall(at: string): Promise<void>;
+  /** A request that is still on its way when its caller has given up. */
+  later(at: string, send: () => Promise<unknown>): void;
+}
+
+const always: readonly FaultKind[] = ['timeout before the effect', 'timeout after the effect', 'error', 'stall'];
+const withEffect: readonly FaultKind[] = [...always, 'duplicate request', 'late request'];
+
+/** The outside as one caller meets it: the sides in between which requests and answers are lost, repeated and late. */
+export function outsideFor({ gateway, network }: OtherSides, calling: Calling): Outside {
+  const { faults } = calling;
+
+  async function call<T>(
+    at: string,
+    kinds: readonly FaultKind[],
+    send: () => Promise<T>,
+    judge: (kind: FaultKind | undefined) => Promise<void> = async () => undefined,
+  ): Promise<T> {
+    await calling.point(`before ${at}`);
+    const fault = faults.draw(kinds);
+    if (fault === 'timeout before the effect') throw new OutcomeUnknown(`simulated: ${at} was lost on its way`);
+    if (fault === 'error') throw new NoAnswer(`simulated: ${at} was answered with a page of somebody else`);
+    if (fault === 'late request') {
+      calling.later(at, send);
+      throw new OutcomeUnknown(`simulated: ${at} is still on its way`);
+    }
+    if (fault === 'stall') await calling.stall(`${at} stalls`);
+    await judge(fault);
+    const answer = await send();
+    // Plans of a fault that found no use: the answer was in the book already.
+    await gateway.clearPlans();
+    await network.clearPlans();
+    if (fault === 'duplicate request') await send();
+    if (fault === 'timeout after the effect') throw new OutcomeUnknown(`simulated: the answer of ${at} was lost`);
+    await calling.point(`after ${at}`);
+    return answer;
+  }
+
+  const decline =
+    (mode: 'decline_authorisation' | 'decline_capture' | 'decline_refund') => async (kind?: FaultKind) => {
+      if (kind === 'declined card') await gateway.plan({ mode, times: 1 });
+    };
+
+  const faultyGateway: CardGateway = {
+    kind: 'sandbox',
+    describeCard: (token) => call('gateway.describeCard', always, () => gateway.describeCard(token)),
+    authorise: (request) =>
+      call(
+        'gateway.authorise',
+        [...withEffect, 'declined card'],
+        () => gateway.authorise(request),
+        decline('decline_authorisation'),
+      ),
+    async capture(request) {
+      const answer = await call(
+        'gateway.capture',
+        [...withEffect, 'declined card'],
+        () => gateway.capture(request),
+        decline('decline_capture'),
+      );
+      if (answer.outcome === 'expired') count(faults.struck, 'expired authorisation');
+      return answer;
+    },
+    void: (request) => call('gateway.void', withEffect, () => gateway.void(request)),
+    refund: (request) =>
+      call(
+        'gateway.refund',
+        [...withEffect, 'declined card'],
+        () => gateway.refund(request),
+        decline('decline_refund'),
+      ),
+    find: (key) => call('gateway.find', always, () => gateway.find(key)),
+    book: (after) => gateway.book(after),
+  };
+
+  const faultyNetwork: Network = {
+    kind: 'sandbox',
+    apply: (task) =>
+      call(
+        'network.apply',
+        [...withEffect, 'refused by the network, for now', 'refused by the network, for good'],
+        () => network.apply(task),
+        async (kind) => {
+          if (kind === 'refused by the network, for now') await network.plan({ mode: 'refuse', times: 1 });
+          if (kind === 'refused by the network, for good')
+            await network.plan({ mode: 'refuse', permanent: true, times: 1 });
+        },
+      ),
+    find: (key) => call('network.find', always, () => network.find(key)),
+    line: (line) => call('network.line', always, () => network.line(line)),
+  };
+
+  return {
+    gateway: faultyGateway,
+    network: faultyNetwork,
+    mail: { kind: 'mailbox', send: () => call('mail.send', always, async () => undefined) },
+    subscriptions: { callbackRefusal: async () => undefined, checkQuery: () => undefined },
+  };
+}
