@@ -38,7 +38,7 @@ const cards = [
   [1, 'tok_declined'],
   [1, 'tok_authorises_capture_fails'],
   [2, 'tok_authorisation_expires'],
-  [2, 'tok_renewal_declines'],
+  [4, 'tok_renewal_declines'],
   [1, 'tok_requires_action'],
   [1, 'tok_timeout_before'],
   [1, 'tok_timeout_after'],

@@ -43,7 +43,7 @@ export interface FaultPlan {
 
 export function drawFaultPlan(random: Random): FaultPlan {
   const rates = new Map<FaultKind, number>();
-  for (const kind of faultKinds) if (random.chance(0.6)) rates.set(kind, random.pick([0.01, 0.03, 0.08]));
+  for (const kind of faultKinds) if (random.chance(0.6)) rates.set(kind, random.pick([0.02, 0.05, 0.12]));
   const struck: Tally<FaultKind> = new Map();
   const plan: FaultPlan = {
     struck,

@@ -14,7 +14,10 @@ export interface SeedResult {
 }
 
 const chapters = 4;
-const turnsInChapter = 130;
+const turnsInChapter = 60;
+const turnsAtDueInstant = 8;
+/** So long is what was begun pushed on through its faults before it is left to come to rest without them. */
+const turnsOfWork = 120;
 
 /** Lives one seed from the first day to the last. A violation ends it; anything else that fails is thrown. */
 export async function runSeed(cluster: Cluster, seed: number): Promise<SeedResult> {
@@ -46,8 +49,22 @@ async function live(world: World): Promise<void> {
   await begun(world);
   world.faults.calm = false;
   for (let chapter = 0; chapter < chapters; chapter += 1) {
-    for (let turn = 0; turn < turnsInChapter; turn += 1) await world.turn();
+    for (let turn = 0; turn < turnsInChapter; turn += 1) await world.turn(true);
+    await work(world);
+    // Then time goes on from one due instant to the next: boundaries, expiries, ends.
+    for (let instant = world.random.int(0, 6); instant > 0; instant -= 1) {
+      await world.passToDue();
+      for (let turn = 0; turn < turnsAtDueInstant; turn += 1) await world.turn(true);
+      await work(world);
+    }
     await world.comeToRest();
+  }
+}
+
+async function work(world: World): Promise<void> {
+  for (let turn = 0; turn < turnsOfWork; turn += 1) {
+    if (turn % 10 === 0 && !(await world.hasWork())) return;
+    await world.turn(false);
   }
 }
 

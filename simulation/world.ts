@@ -60,13 +60,16 @@ export interface World {
   read<Row extends object>(sql: string, ...values: readonly unknown[]): Promise<Row[]>;
   /** Does one thing as a client: a task of its own, which may be interrupted wherever it asks somebody. */
   act(name: string, work: (client: Client) => Promise<string | undefined>): Promise<void>;
-  /** One turn of chance: something goes on, begins, breaks, or time passes. */
-  turn(): Promise<void>;
+  /** One turn of chance: something goes on, begins, breaks, or time passes. Without `begins` nobody asks for more. */
+  turn(begins: boolean): Promise<void>;
+  /** Whether anything that is due is left to do. */
+  hasWork(): Promise<boolean>;
   /** Without faults, until nothing that is due is left; then everything must be in order. */
   comeToRest(): Promise<void>;
   /** Moves time. */
   pass(milliseconds: number): Promise<void>;
-  passTo(at: Date): Promise<void>;
+  /** To the next instant at which something falls due; just before it, or a little late, as a worker may be. */
+  passToDue(): Promise<void>;
 }
 
 /** Whoever asks the house for something. */
@@ -136,8 +139,8 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
   const favourite = stepNames[seed % stepNames.length] ?? '';
   const crashRate = crashing.pick([0.002, 0.01, 0.03]);
   const settings = settingsSchema.parse({
-    numberQuarantineDays: random.pick([1, 10, 90]),
-    unpaidTerminationDays: random.pick([5, 35, 90]),
+    numberQuarantineDays: random.pick([1, 3, 90]),
+    unpaidTerminationDays: random.pick([2, 5, 35]),
   });
   const newId = idSource(() => nowMs, randomOf(seed).fork('ids').next);
   const bare = { pool, newId, settings, rulesOff: new Set<string>() };
@@ -188,7 +191,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
 
   function crashes(stepName: string | undefined): boolean {
     if (faults.calm) return false;
-    return crashing.chance(stepName === favourite ? 0.15 : crashRate);
+    return crashing.chance(stepName === favourite ? 0.25 : crashRate);
   }
 
   function handOf(process: Process, task: Task, stepName: string | undefined): Hand {
@@ -351,7 +354,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
 
   /** Days pass mostly while nobody is at work; a worker that sleeps for days in the middle of a step is rare. */
   async function passSome(isBusy: boolean): Promise<void> {
-    const rarely = isBusy ? 0.05 : 1;
+    const rarely = isBusy ? 0.03 : 1;
     const way = random.weighted<'moment' | 'seconds' | 'lease' | 'hours' | 'due' | 'days'>([
       [30, 'moment'],
       [20, 'seconds'],
@@ -365,9 +368,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
     if (way === 'lease') return world.pass(random.int(10, 45) * second);
     if (way === 'hours') return world.pass(random.int(1, 30) * hour);
     if (way === 'days') return world.pass(random.int(1, 12) * day + random.int(0, day));
-    const due = await nextDue();
-    // To the instant itself, just before it, or a little late, as a worker would be.
-    if (due) return setClock(Math.max(nowMs, due.getTime() + random.pick([-1, 0, 0, 0, 1, 1700, 3 * hour])));
+    return world.passToDue();
   }
 
   async function settle(check: () => Promise<void>): Promise<void> {
@@ -455,12 +456,12 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
       });
     },
 
-    async turn() {
+    async turn(begins) {
       const going = ready();
       const what = random.weighted<'goOn' | 'claim' | 'act' | 'arrive' | 'pass' | 'tell' | 'die'>([
         [going.length > 0 ? 14 : 0, 'goOn'],
         [6, 'claim'],
-        [going.length < 10 ? 7 : 1, 'act'],
+        [!begins ? 0 : going.length < 10 ? 7 : 1, 'act'],
         [late.length > 0 ? 1 : 0, 'arrive'],
         [going.length > 0 ? 1.5 : 3, 'pass'],
         [0.5, 'tell'],
@@ -474,7 +475,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
         if (process) await claim(process, random.int(1, 3));
       } else if (what === 'act') await actor.begin(world);
       else if (what === 'arrive') await arrive();
-      else if (what === 'pass') await passSome(going.length > 0);
+      else if (what === 'pass') await passSome(!begins || going.length > 0);
       else if (what === 'tell') await listener.turn();
       else if (what === 'die') {
         const process = processes[random.int(0, processes.length - 1)];
@@ -482,6 +483,15 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
       }
       await check();
       if (tallies.turns % 40 === 0) await checkAll(pool, sides, witness, { quiet: false });
+    },
+
+    async hasWork() {
+      if (processes.some(({ resting }) => resting.length > 0)) return true;
+      const [row] = await world.read<{ work: boolean }>(
+        `SELECT EXISTS (SELECT FROM "flow_step" WHERE "state" = 'waiting' AND "due_at" <= $1) AS work`,
+        now(),
+      );
+      return row?.work === true;
     },
 
     async comeToRest() {
@@ -494,7 +504,10 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
     },
 
     pass: (milliseconds) => setClock(nowMs + milliseconds),
-    passTo: (at) => setClock(Math.max(nowMs, at.getTime())),
+    async passToDue() {
+      const due = await nextDue();
+      if (due) await setClock(Math.max(nowMs, due.getTime() + random.pick([-1, 0, 0, 0, 1, 1700, 3 * hour])));
+    },
   };
   startProcess();
   startProcess();

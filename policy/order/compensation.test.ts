@@ -17,6 +17,7 @@ import {
 import { runStatement } from '../core/transaction.ts';
 import { steps } from '../steps.ts';
 import { terminateLine } from '../subscription/line.ts';
+import { productOrderCommands } from './commands.ts';
 
 let house: House;
 let faults: Faults;
@@ -210,6 +211,47 @@ describe('what stays broken for long', () => {
     await execute(house.policy, freezeClock, { at: later.toISOString() }, house.caller);
     await house.settle();
     expect([(await house.state(slow)).order, (await house.state(quick)).order]).toEqual(['failed', 'completed']);
+    expect(await house.breaches()).toEqual([]);
+  });
+
+  it('an order whose customer confirms one item and not the other comes to its end, partly done', {
+    timeout: 60_000,
+  }, async () => {
+    const customer = await house.customer('tok_requires_action');
+    const [plan] = await runStatement<{ id: string }>(
+      house.pool,
+      `SELECT "id" FROM "product_offering" WHERE "code" = 'PLAN_S'`,
+      [],
+    );
+    const item = (id: string) => ({ id, action: 'add', quantity: 1, productOffering: { id: plan?.id ?? '' } });
+    const document = {
+      category: 'mobile',
+      relatedParty: [{ id: customer, role: 'customer', '@referredType': 'Customer' }],
+      productOrderItem: [item('1'), item('2')],
+    };
+    if (!productOrderCommands.create) throw new Error('there is no create');
+    const placed = await run(house.policy, productOrderCommands.create, { document }, house.caller);
+    const order = typeof placed === 'object' && placed !== null && 'id' in placed ? String(placed.id) : '';
+    await house.worker().drain();
+    expect((await house.state(order)).order).toBe('held');
+    const [first] = await runStatement<{ payment: string }>(
+      house.pool,
+      'SELECT "payment_id" AS payment FROM "order_item" WHERE "product_order_id" = $1 ORDER BY "item_id"',
+      [order],
+    );
+    for await (const operation of house.gateway.book()) {
+      if (operation.kind !== 'authorise' || operation.reference !== first?.payment) continue;
+      await house.gateway.completeAction(operation.gatewayReference, 'approve');
+    }
+    for (let round = 0; round < 3; round += 1) {
+      await hurry(house.policy);
+      await house.worker().drain();
+    }
+    const [clock] = await runStatement<{ now: Date }>(house.pool, 'SELECT business_now() AS now', []);
+    const later = new Date((clock?.now.getTime() ?? 0) + (house.policy.settings.actionTimeoutMinutes + 1) * 60_000);
+    await execute(house.policy, freezeClock, { at: later.toISOString() }, house.caller);
+    await house.settle();
+    expect((await house.state(order)).order).toBe('partial');
     expect(await house.breaches()).toEqual([]);
   });
 

@@ -7,8 +7,9 @@ export const productOrderMachine = machine({
   initial: ['acknowledged', 'rejected'],
   table: {
     acknowledged: { start: 'inProgress', cancel: 'cancelled', fail: 'failed', hold: 'held', wait: 'pending' },
-    pending: { start: 'inProgress', cancel: 'cancelled', fail: 'failed' },
-    held: { start: 'inProgress', cancel: 'cancelled', fail: 'failed' },
+    // Items go their own ways: what one of them waits for may end the order, or leave it to what another waits for.
+    pending: { start: 'inProgress', cancel: 'cancelled', fail: 'failed', part: 'partial', hold: 'held' },
+    held: { start: 'inProgress', cancel: 'cancelled', fail: 'failed', part: 'partial', wait: 'pending' },
     inProgress: {
       complete: 'completed',
       fail: 'failed',
