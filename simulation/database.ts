@@ -113,6 +113,7 @@ async function fill(url: string): Promise<void> {
         void: nothing,
         refund: nothing,
         find: nothing,
+        operations: nothing,
         book: nothing,
       },
       network: { kind: 'sandbox', apply: nothing, find: nothing, line: nothing },

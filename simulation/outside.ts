@@ -108,7 +108,8 @@ export function outsideFor({ gateway, network }: OtherSides, calling: Calling): 
         () => gateway.refund(request),
         decline('decline_refund'),
       ),
-    find: (key) => call('gateway.find', always, () => gateway.find(key)),
+    find: (key, reference) => call('gateway.find', always, () => gateway.find(key, reference)),
+    operations: (reference) => call('gateway.operations', always, () => gateway.operations(reference)),
     book: (after) => gateway.book(after),
   };
 
