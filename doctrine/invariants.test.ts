@@ -104,9 +104,25 @@ const damages: Readonly<Record<string, readonly string[]>> = {
   'money: what was taken for a renewal opened a period': [
     `UPDATE "payment" SET "purpose" = 'renewal' WHERE "state" = 'captured' AND "id" IN (SELECT "payment_id" FROM "bucket" WHERE "source" = 'vas')`,
   ],
-  'orders: every order has come to an end, and its items with it': [
+  'orders: every order has come to an end, and its items with it, but for a change of plan that waits': [
+    `UPDATE "product_order" SET "state" = 'pending'`,
+    `UPDATE "order_item" SET "state" = 'pending'`,
     `UPDATE "product_order" SET "state" = 'inProgress'`,
     `UPDATE "order_item" SET "state" = 'held'`,
+  ],
+  'orders: a change of plan that is open waits for one live line, and the line for it': [
+    `UPDATE "order_item" SET "action" = 'modify', "state" = 'pending' WHERE "state" = 'completed'`,
+    `UPDATE "subscription" SET "pending_change" = '{"orderItemId":"itm_none"}' WHERE "state" = 'active'`,
+  ],
+  'orders: plan, price and allowances of a line are of one offering, and its product says so': [
+    `UPDATE "subscription" SET "price_minor" = 4500`,
+    `UPDATE "subscription" SET "terms" = jsonb_set("terms", '{amountMinor}', '4500')`,
+    `UPDATE "subscription" SET "plan_code" = 'PLAN_L'`,
+    `UPDATE "subscription" SET "document" = "document" - 'productOffering'`,
+  ],
+  'money: the period that runs was paid for at the price of its plan': [
+    `UPDATE "subscription" SET "price_minor" = 4500`,
+    `UPDATE "bucket" SET "offering_id" = 'off_other' WHERE "source" = 'plan'`,
   ],
   'orders: service orders have come to an end': [`UPDATE "service_order" SET "state" = 'inProgress'`],
   'orders: a failed item leaves no live line': [

@@ -64,7 +64,7 @@ export const invariants: readonly Invariant[] = [
   quiet(
     'money: what was taken for an order was delivered or given back',
     `SELECT i."id", i."state" AS item, p."state" AS payment FROM "order_item" i LEFT JOIN "payment" p ON p."id" = i."payment_id"
-      WHERE (i."state" = 'completed' AND p."state" IS DISTINCT FROM 'captured' AND p."state" IS DISTINCT FROM 'done')
+      WHERE (i."state" = 'completed' AND i."action" = 'add' AND p."state" IS DISTINCT FROM 'captured' AND p."state" IS DISTINCT FROM 'done')
          OR (i."state" IN ('failed', 'cancelled') AND p."state" NOT IN ('denied', 'failed', 'canceled', 'done'))`,
   ),
   quiet(
@@ -74,11 +74,35 @@ export const invariants: readonly Invariant[] = [
         SELECT 1 FROM "bucket" b WHERE b."payment_id" = p."id" AND b."source" = 'plan'))
         OR p."state" IN ('pendingAuthorization', 'authorized'))`,
   ),
+  // A change of plan is pending until the renewal: so is its item, and an order that has nothing else to wait for.
   quiet(
-    'orders: every order has come to an end, and its items with it',
+    'orders: every order has come to an end, and its items with it, but for a change of plan that waits',
     `SELECT o."id", o."state", i."item_id", i."state" AS item FROM "product_order" o LEFT JOIN "order_item" i ON i."product_order_id" = o."id"
-      WHERE o."state" NOT IN ('completed', 'failed', 'partial', 'rejected', 'cancelled')
-         OR (i."id" IS NOT NULL AND i."state" NOT IN ('completed', 'failed', 'cancelled', 'rejected'))`,
+      WHERE (o."state" NOT IN ('completed', 'failed', 'partial', 'rejected', 'cancelled') AND NOT (o."state" = 'pending' AND EXISTS (
+          SELECT 1 FROM "order_item" w WHERE w."product_order_id" = o."id" AND w."action" = 'modify' AND w."state" = 'pending')))
+         OR (i."id" IS NOT NULL AND i."state" NOT IN ('completed', 'failed', 'cancelled', 'rejected') AND NOT (i."action" = 'modify' AND i."state" = 'pending'))`,
+  ),
+  always(
+    'orders: a change of plan that is open waits for one live line, and the line for it',
+    `SELECT i."id", i."state", s."id" AS line, s."state" AS line_state, s."pending_change" FROM
+       (SELECT * FROM "order_item" WHERE "action" = 'modify' AND "state" NOT IN ('completed', 'failed', 'cancelled', 'rejected')) i
+       FULL JOIN (SELECT * FROM "subscription" WHERE "pending_change" IS NOT NULL) s
+         ON s."id" = i."subscription_id" AND s."pending_change" ->> 'orderItemId' = i."id"
+      WHERE i."id" IS NULL OR s."id" IS NULL OR s."state" NOT IN ('active', 'blocked') OR s."document" -> 'pendingChange' IS NULL`,
+  ),
+  always(
+    'orders: plan, price and allowances of a line are of one offering, and its product says so',
+    `SELECT "id", "plan_code", "price_minor", "terms" FROM "subscription"
+      WHERE ("terms" ->> 'offeringId', "terms" ->> 'code', ("terms" ->> 'amountMinor')::int, ("terms" ->> 'taxRate')::int)
+          IS DISTINCT FROM ("offering_id", "plan_code", "price_minor", "tax_rate")
+        OR "document" -> 'productOffering' ->> 'id' IS DISTINCT FROM "offering_id"`,
+  ),
+  always(
+    'money: the period that runs was paid for at the price of its plan',
+    `SELECT b."subscription_id", b."period_number", p."id", p."amount_minor", s."price_minor" FROM "bucket" b
+       JOIN "payment" p ON p."id" = b."payment_id" JOIN "subscription" s ON s."id" = b."subscription_id"
+      WHERE b."source" = 'plan' AND b."period_number" = s."period_number"
+        AND (p."amount_minor" IS DISTINCT FROM s."price_minor" OR b."offering_id" <> s."offering_id")`,
   ),
   quiet(
     'orders: service orders have come to an end',

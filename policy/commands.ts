@@ -10,10 +10,11 @@ import { loadEsims, loadNumbers } from './inventory/commands.ts';
 import { registerHub, unregisterHub } from './notification/hub.ts';
 import { replayNotifications } from './notification/replay.ts';
 import { cancelOrderCommand } from './order/cancel.ts';
-import { placeOrder, topUp } from './order/commands.ts';
+import { changePlan, placeOrder, topUp } from './order/commands.ts';
 import { receiveGatewayEvent } from './payment/gateway-event.ts';
 import { refundPayment } from './payment/refund.ts';
 import { activationCommandsFor, resourceCommandsFor } from './resources.ts';
+import { withdrawPlanChangeCommand } from './subscription/plan-change.ts';
 import { moveTicket, noteTicket, openTicketCommand } from './ticket/commands.ts';
 import { reportUsage } from './usage/commands.ts';
 import { replayUsage } from './usage/quarantine.ts';
@@ -23,6 +24,8 @@ const byPeople: readonly AnyDefinition[] = [
   addCard,
   placeOrder,
   topUp,
+  changePlan,
+  withdrawPlanChangeCommand,
   cancelOrderCommand,
   refundPayment,
   receiveGatewayEvent,

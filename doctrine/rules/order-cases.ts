@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { JsonObject } from '../../kernel/json.ts';
 import type { Case } from './case.ts';
-import type { Answer, World } from './world.ts';
+import type { Answer, Line, World } from './world.ts';
 
 const customerRef = (id: string): JsonObject => ({
   id,
@@ -77,6 +77,16 @@ async function inState(world: World, id: string, state: string, reasons: string)
   ]);
 }
 
+/** Orders a change of plan of a line. */
+const change = (world: World, line: { id: string; customer: string }, code: string) =>
+  order(world, { customer: line.customer, code, item: { action: 'modify', ...lineOf(line.id) } });
+
+async function unpaidLine(world: World): Promise<Line> {
+  const line = await world.line();
+  await inState(world, line.id, 'blocked', '{unpaid}');
+  return line;
+}
+
 export const orderCases: Readonly<Record<string, Case>> = {
   'order.has_items': (world) =>
     order(world, { items: (item) => Array.from({ length: 21 }, (_, index) => ({ ...item, id: String(index) })) }),
@@ -118,6 +128,38 @@ export const orderCases: Readonly<Record<string, Case>> = {
   },
   'subscription.period_needs_unpaid_line': async (world) =>
     world.tool('subscription.top_up', { subscriptionId: (await world.line()).id, offering: 'VAS_PERIOD' }),
+  'subscription.one_period_at_a_time': async (world) => {
+    const line = await unpaidLine(world);
+    const period = { customer: line.customer, code: 'VAS_PERIOD', item: lineOf(line.id) };
+    return order(world, { ...period, items: (item) => [item, { ...item, id: '2' }] });
+  },
+  'subscription.plan_change_names_plan': async (world) => change(world, await world.line(), 'VAS_DATA_1GB'),
+  'subscription.plan_change_names_line': async (world) =>
+    change(world, { id: world.shared.id, customer: await world.customer() }, 'PLAN_L'),
+  'subscription.plan_change_needs_live_line': async (world) => {
+    const line = await world.line();
+    await inState(world, line.id, 'terminated', '{}');
+    return change(world, line, 'PLAN_L');
+  },
+  'subscription.plan_change_to_other_plan': async (world) => change(world, await world.line(), 'PLAN_S'),
+  'subscription.one_plan_change_at_a_time': async (world) => {
+    const line = await world.line();
+    await change(world, line, 'PLAN_L');
+    return change(world, line, 'PLAN_L');
+  },
+  'subscription.plan_change_not_while_charged': async (world) => {
+    const line = await unpaidLine(world);
+    await order(world, { customer: line.customer, code: 'VAS_PERIOD', item: lineOf(line.id) });
+    return change(world, line, 'PLAN_L');
+  },
+  'subscription.no_plan_change_pending': async (world) =>
+    world.tool('subscription.withdraw_plan_change', { subscriptionId: (await world.line()).id }),
+  'subscription.plan_change_is_being_charged': async (world) => {
+    const line = await unpaidLine(world);
+    await change(world, line, 'PLAN_L');
+    await order(world, { customer: line.customer, code: 'VAS_PERIOD', item: lineOf(line.id) });
+    return world.tool('subscription.withdraw_plan_change', { subscriptionId: line.id });
+  },
   'order.wished_number_available': (world) =>
     order(world, {
       item: {

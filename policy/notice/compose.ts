@@ -143,14 +143,15 @@ const renewalDue: Composer = async (tx, subject, input) => {
 const renewalDeclined: Composer = async (tx, subject, input) => {
   const line = await findRow(tx, 'subscription', { id: subject });
   if (!line?.blockReasons.includes('unpaid')) return undefined;
-  const price = formatMoney({ amountMinor: line.priceMinor, currency: line.currency });
+  const renewal = renewalOf(line);
+  const price = formatMoney(renewal);
   const next = new Date(text(input.nextAt) ?? Number.NaN);
   return {
     customerId: line.customerId,
     letter: {
       subject: `The renewal of ${numberOf(line)} was declined`,
       sentences: [
-        `Your card could not be charged ${price} for ${planOf(line)} on ${numberOf(line)}: ${text(input.reason) ?? 'it was declined'}. The line is stopped.`,
+        `Your card could not be charged ${price} for ${renewal.name} on ${numberOf(line)}: ${text(input.reason) ?? 'it was declined'}. The line is stopped.`,
         'Put another card on file and buy a new period to go on now.',
         ...(Number.isNaN(next.getTime())
           ? []

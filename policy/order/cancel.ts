@@ -22,10 +22,16 @@ import { firstBroken, type Rule, rule } from '../core/rule.ts';
 import { findRow, findRows, type Tables, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
-import { terminateLine, termsOf } from '../subscription/line.ts';
+import {
+  dropPlanChange,
+  isPeriodCharged,
+  lockLine,
+  planChangeOf,
+  terminateLine,
+  termsOf,
+} from '../subscription/line.ts';
 import { endServiceOrder } from '../subscription/provision.ts';
-import { refusalNote } from './commands.ts';
-import { finalItemStates, type Item, moveItem } from './progress.ts';
+import { finalItemStates, type Item, moveItem, refusalNote } from './progress.ts';
 import { productOrderResource } from './resource.ts';
 
 /** TMF622. The task that cancels an order: in progress while held money and reserved stock are on their way back. */
@@ -57,7 +63,7 @@ export interface CancelFacts {
   document: JsonObject;
   order: Tables['productOrder'] | undefined;
   items: readonly Item[];
-  /** Items whose money was taken, or is being taken. */
+  /** Items whose money was taken, or is being taken, and changes of plan that began or are being paid for. */
   begun: readonly string[];
   /** Steps that no worker has claimed yet. They are locked, so none will before we commit. */
   unclaimed: readonly string[];
@@ -107,7 +113,8 @@ async function cancelFacts(tx: Tx, document: JsonObject): Promise<CancelFacts> {
     id: string;
   }>`SELECT i."id" FROM "order_item" i JOIN "payment" p ON p."id" = i."payment_id"
     WHERE i."id" = ANY(${subjects}) AND i."state" <> 'failed' AND p."state" IN ('captured', 'done')`;
-  const begun = new Set([...capturing.map((step) => step.subject), ...captured.map((item) => item.id)]);
+  const changing = await findBegunChanges(tx, items);
+  const begun = new Set([...capturing.map((step) => step.subject), ...captured.map((item) => item.id), ...changing]);
   return {
     document,
     order,
@@ -115,6 +122,17 @@ async function cancelFacts(tx: Tx, document: JsonObject): Promise<CancelFacts> {
     begun: items.filter((item) => begun.has(item.id)).map((item) => item.itemId),
     unclaimed: unclaimed.map((step) => step.id),
   };
+}
+
+/** Changes of plan that took effect, or whose first period is being paid for. Their lines are locked, as that is. */
+async function findBegunChanges(tx: Tx, items: readonly Item[]): Promise<string[]> {
+  const begun: string[] = [];
+  for (const item of items.filter((one) => one.action === 'modify' && one.subscriptionId !== null)) {
+    const line = await lockLine(tx, item.subscriptionId ?? '');
+    const isWaiting = planChangeOf(line)?.orderItemId === item.id;
+    if (item.state === 'completed' || (isWaiting && (await isPeriodCharged(tx, line.id)))) begun.push(item.id);
+  }
+  return begun;
 }
 
 function moved(task: JsonObject, event: 'begin' | 'refuse' | 'finish', more: JsonObject = {}): JsonObject {
@@ -150,6 +168,10 @@ async function cancelOrder(tx: Tx, facts: CancelFacts, task: Stored): Promise<St
 async function cancelItem(tx: Tx, item: Item, reason: string): Promise<void> {
   const cancelled = await moveItem(tx, item, 'cancel', {}, { note: refusalNote(tx, 'order.cancelled', reason) });
   await endServiceOrder(tx, item.serviceOrderId, 'cancelled', reason);
+  if (item.subscriptionId && item.action === 'modify') {
+    const line = await lockLine(tx, item.subscriptionId);
+    if (planChangeOf(line)?.orderItemId === item.id) await dropPlanChange(tx, line);
+  }
   if (item.subscriptionId && item.action === 'add' && termsOf(item).kind === 'plan') {
     await updateRows(tx, 'subscription', { id: item.subscriptionId }, { enabling: false });
     // Number and eSIM go back once the network has let go of them.

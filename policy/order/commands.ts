@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Refusal } from '../../kernel/error.ts';
+import { notFound, type Refusal } from '../../kernel/error.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
-import { splitTax, taxPercent, toWireMoney } from '../../kernel/money.ts';
+import { formatMoney, splitTax, taxPercent, toWireMoney } from '../../kernel/money.ts';
 import { chargeableCard } from '../card/commands.ts';
 import { type OfferingTerms, readOffering } from '../catalogue/offering-terms.ts';
 import { command, type Preview } from '../core/command.ts';
@@ -22,12 +22,16 @@ import {
 import { rule } from '../core/rule.ts';
 import { findRow, findRows, insertRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
+import { isPeriodCharged, keepPlanChange, termsOfNextPeriod } from '../subscription/line.ts';
+import { refusalNote } from './progress.ts';
 import { productOrderResource } from './resource.ts';
 import { buyingRules, type OrderedItem, type OrderFacts } from './rules.ts';
 
 function characteristic(product: JsonObject, name: string): Json | undefined {
   return objects(product.productCharacteristic).find((one) => text(one.name)?.toLowerCase() === name)?.value;
 }
+
+const chargeOf = ({ amountMinor, currency, taxRate }: OfferingTerms) => ({ amountMinor, currency, taxRate });
 
 async function readItem(tx: Tx, item: JsonObject, customerId: string | undefined): Promise<OrderedItem> {
   const product = isJsonObject(item.product) ? item.product : {};
@@ -46,11 +50,9 @@ async function readItem(tx: Tx, item: JsonObject, customerId: string | undefined
   const wishedNumber = typeof wished === 'string' && lineId === undefined ? wished : undefined;
   const number = wishedNumber === undefined ? undefined : await findRow(tx, 'phoneNumber', { msisdn: wishedNumber });
   const terms = offering && !('fault' in offering.terms) ? offering.terms : undefined;
-  // A new period costs what the line costs, not what the catalogue says today.
+  // A new period costs what was agreed for the line, not what the catalogue says today.
   const priced: OfferingTerms | undefined =
-    terms?.kind === 'period' && line
-      ? { ...terms, amountMinor: line.priceMinor, currency: line.currency, taxRate: line.taxRate }
-      : terms;
+    terms?.kind === 'period' && line ? { ...terms, ...chargeOf(termsOfNextPeriod(line)) } : terms;
   return {
     itemId: text(item.id) ?? '',
     action: text(item.action) ?? '',
@@ -61,6 +63,7 @@ async function readItem(tx: Tx, item: JsonObject, customerId: string | undefined
     termsFault: offering && 'fault' in offering.terms ? offering.terms.fault : undefined,
     lineId,
     line: line && line.customerId === customerId ? line : undefined,
+    isPeriodCharged: line !== undefined && (await isPeriodCharged(tx, line.id)),
     wishedNumber,
     wishedNumberState: number?.state,
   };
@@ -73,6 +76,10 @@ export async function orderFacts(tx: Tx, document: JsonObject): Promise<OrderFac
   const customer = customerId === undefined ? undefined : await findRow(tx, 'customer', { id: customerId }, true);
   const items: OrderedItem[] = [];
   for (const item of objects(document.productOrderItem).slice(0, 21)) items.push(await readItem(tx, item, customerId));
+  for (const item of items) {
+    const others = items.filter((one) => one !== item && one.terms?.kind === 'period');
+    item.isPeriodCharged ||= others.some((one) => one.line !== undefined && one.line.id === item.line?.id);
+  }
   const [stock] = await tx.sql<{ numbers: bigint; esims: bigint }>`SELECT
     (SELECT count(*) FROM (SELECT 1 FROM "phone_number" WHERE "state" = 'available' LIMIT 21) n) AS numbers,
     (SELECT count(*) FROM (SELECT 1 FROM "esim_profile" WHERE "state" = 'available' LIMIT 21) e) AS esims`;
@@ -113,19 +120,36 @@ function withStates(tx: Tx, document: JsonObject, state: string): JsonObject {
   };
 }
 
+/** In minor units. A change of plan costs nothing today: the renewal that begins the plan charges its price. */
+const chargedNow = (item: OrderedItem) => (item.action === 'modify' ? 0 : (item.terms?.amountMinor ?? 0));
+
 /** What an order would cost, whom and on which card. */
 export function previewOrder(facts: OrderFacts, _input: unknown, tx: Pick<Tx, 'now' | 'settings'>): Preview {
-  const terms = facts.items.flatMap((item) => item.terms ?? []);
-  const card = chargeableCard(facts.cards, tx.now);
+  const names = (action: string) =>
+    facts.items.filter((item) => item.action === action).map((item) => item.terms?.name);
+  const [bought, changed] = [names('add'), facts.items.filter((item) => item.action === 'modify')];
+  const card = bought.length === 0 ? undefined : chargeableCard(facts.cards, tx.now);
   const lastFour = card ? text(documentOf(card).lastFourDigits) : undefined;
-  const renewing = terms.filter((one) => one.kind === 'plan');
+  const isRenewing = facts.items.some((item) => item.action === 'add' && item.terms?.kind === 'plan');
+  const forWhom = facts.customer?.name ? ` for ${facts.customer.name}` : '';
   return {
-    what: `Order ${terms.map((one) => one.name).join(', ')}${facts.customer?.name ? ` for ${facts.customer.name}` : ''}.`,
+    what: [
+      ...(bought.length === 0 ? [] : [`Order ${bought.join(', ')}${forWhom}.`]),
+      ...changed.map((item) => `Change ${item.line?.msisdn ?? 'the line'} to ${item.terms?.name}${forWhom}.`),
+    ].join(' '),
     ...(facts.customer ? { customer: { id: facts.customer.id, name: facts.customer.name } } : {}),
-    amount: { amountMinor: terms.reduce((sum, one) => sum + one.amountMinor, 0), currency: tx.settings.currency },
+    amount: {
+      amountMinor: facts.items.reduce((sum, item) => sum + chargedNow(item), 0),
+      currency: tx.settings.currency,
+    },
     details: [
       ...(lastFour === undefined ? [] : [`Charged to the card ending in ${lastFour}.`]),
-      ...(renewing.length === 0 ? [] : ['It is charged again each month, until the line ends.']),
+      ...(isRenewing ? ['It is charged again each month, until the line ends.'] : []),
+      ...changed.flatMap(({ terms }) =>
+        terms
+          ? [`Nothing is charged for the change: from the next renewal on the line costs ${formatMoney(terms)}.`]
+          : [],
+      ),
     ],
   };
 }
@@ -133,8 +157,7 @@ export function previewOrder(facts: OrderFacts, _input: unknown, tx: Pick<Tx, 'n
 /** Acknowledges an order: its items are written down with a copy of price and allowances, and their work begins. */
 export async function acknowledge(tx: Tx, facts: OrderFacts): Promise<Stored> {
   const document = withStates(tx, facts.document, 'acknowledged');
-  const terms = facts.items.flatMap((item) => item.terms ?? []);
-  const total = terms.reduce((sum, one) => sum + one.amountMinor, 0);
+  const total = facts.items.reduce((sum, item) => sum + chargedNow(item), 0);
   const currency = tx.settings.currency;
   const stored = await createResource(tx, productOrderResource, {
     ...document,
@@ -162,13 +185,17 @@ export async function acknowledge(tx: Tx, facts: OrderFacts): Promise<Stored> {
       offeringId: item.terms.offeringId,
       subscriptionId: item.line?.id ?? null,
       customerId: facts.customerId,
-      amountMinor: item.terms.amountMinor,
+      amountMinor: chargedNow(item),
       taxRate: item.terms.taxRate,
       currency: item.terms.currency,
       terms: item.terms,
       msisdn: item.wishedNumber ?? null,
     });
-    await schedule(tx, { flow: 'order', subject: id, step: 'authorise', key: `order:${id}:authorise` });
+    const { itemId, terms, line } = item;
+    if (item.action === 'modify' && line)
+      await keepPlanChange(tx, line, { orderItemId: id, productOrderId: stored.id, itemId, terms });
+    const step = item.action === 'modify' ? 'await_renewal' : 'authorise';
+    await schedule(tx, { flow: 'order', subject: id, step, key: `order:${id}:${step}` });
   }
   return stored;
 }
@@ -180,10 +207,6 @@ async function keepRejected(tx: Tx, facts: OrderFacts, refusal: Refusal): Promis
     ...document,
     note: [...objects(document.note), refusalNote(tx, refusal.code, refusal.message)],
   });
-}
-
-export function refusalNote(tx: Tx, code: string, sentence: string): JsonObject {
-  return { id: code, author: 'Airtime', date: tx.now.toISOString(), text: `${code}: ${sentence}` };
 }
 
 const create = command<CreateInput, OrderFacts, Stored>({
@@ -213,6 +236,7 @@ async function documentFor(
   offering: string,
   lineId: string | undefined,
   msisdn: string | undefined,
+  action: 'add' | 'modify' = 'add',
 ): Promise<JsonObject> {
   return {
     category: 'mobile',
@@ -220,7 +244,7 @@ async function documentFor(
     productOrderItem: [
       {
         id: '1',
-        action: 'add',
+        action,
         quantity: 1,
         productOffering: refs.offering(await offeringIdOf(tx, offering)),
         ...(lineId ? { product: refs.product(lineId) } : {}),
@@ -273,6 +297,29 @@ export const topUp = command<z.infer<typeof topUpInput>, OrderFacts, Stored>({
     const line = await findRow(tx, 'subscription', { id: input.subscriptionId });
     const document = await documentFor(tx, line?.customerId ?? '', input.offering, input.subscriptionId, undefined);
     return orderFacts(tx, line ? document : { ...document, relatedParty: [] });
+  },
+  preview: previewOrder,
+  apply: acknowledge,
+});
+
+const changePlanInput = z.object({
+  subscriptionId: z.string().describe('The line'),
+  offering: z.string().describe('The plan it changes to, by code or id'),
+});
+
+export const changePlan = command<z.infer<typeof changePlanInput>, OrderFacts, Stored>({
+  name: 'subscription.change_plan',
+  summary: 'Change a line to another plan at its next renewal, which charges the new price',
+  input: changePlanInput,
+  audience: ['operator', 'integrator'],
+  effect: 'money',
+  positional: ['subscriptionId', 'offering'],
+  examples: ['bss subscription change-plan sub_… PLAN_L'],
+  rules: buyingRules,
+  async facts(tx, { subscriptionId, offering }) {
+    const line = await findRow(tx, 'subscription', { id: subscriptionId });
+    if (!line) throw notFound('subscription', subscriptionId);
+    return orderFacts(tx, await documentFor(tx, line.customerId, offering, line.id, undefined, 'modify'));
   },
   preview: previewOrder,
   apply: acknowledge,

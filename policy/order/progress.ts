@@ -5,7 +5,13 @@ import { objects, text } from '../core/party.ts';
 import { lockResource, saveResource } from '../core/resource.ts';
 import { findRows, getRow, type Tables, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
-import { type ItemEvent, orderItemMachine, productOrderMachine, productOrderResource } from './resource.ts';
+import {
+  type ItemEvent,
+  type OrderEvent,
+  orderItemMachine,
+  productOrderMachine,
+  productOrderResource,
+} from './resource.ts';
 
 export type Item = Tables['orderItem'];
 
@@ -14,6 +20,10 @@ export async function lockItem(tx: Tx, itemId: string): Promise<Item> {
   const row = await getRow(tx, 'orderItem', { id: itemId });
   await getRow(tx, 'productOrder', { id: row.productOrderId }, true);
   return getRow(tx, 'orderItem', { id: itemId }, true);
+}
+
+export function refusalNote(tx: Tx, code: string, sentence: string): JsonObject {
+  return { id: code, author: 'Airtime', date: tx.now.toISOString(), text: `${code}: ${sentence}` };
 }
 
 export const finalItemStates = ['completed', 'failed', 'cancelled', 'rejected'];
@@ -67,8 +77,9 @@ export async function moveItem(
   return moved;
 }
 
-function orderStateOf(current: string, items: readonly string[]): string {
-  const to = (event: Parameters<typeof next>[2]) => next(productOrderMachine, current, event as 'start') ?? current;
+/** What an order is, from what it was and what its items are now. */
+export function orderStateOf(current: string, items: readonly string[]): string {
+  const to = (event: OrderEvent) => next(productOrderMachine, current, event) ?? current;
   const all = (state: string) => items.every((one) => one === state);
   if (items.every((one) => finalItemStates.includes(one))) {
     if (all('completed')) return to('complete');

@@ -26,11 +26,14 @@ export const productOrderMachine = machine({
   },
 });
 
+export type OrderEvent = 'start' | 'complete' | 'fail' | 'part' | 'hold' | 'wait' | 'cancel';
+
 export const orderItemMachine = machine({
   name: 'productOrderItem',
   initial: ['acknowledged', 'rejected'],
   table: {
-    acknowledged: { start: 'inProgress', cancel: 'cancelled', fail: 'failed' },
+    // A change of plan waits from the start: there is nothing to do for it before the renewal.
+    acknowledged: { start: 'inProgress', wait: 'pending', cancel: 'cancelled', fail: 'failed' },
     inProgress: { complete: 'completed', fail: 'failed', hold: 'held', wait: 'pending', cancel: 'cancelled' },
     held: { start: 'inProgress', fail: 'failed', cancel: 'cancelled' },
     pending: { start: 'inProgress', fail: 'failed', cancel: 'cancelled' },

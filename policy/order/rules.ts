@@ -15,6 +15,8 @@ export interface OrderedItem {
   termsFault: string | undefined;
   lineId: string | undefined;
   line: Tables['subscription'] | undefined;
+  /** A new period of the line is being paid for: by an earlier order, by its renewal, or by another item of this order. */
+  isPeriodCharged: boolean;
   wishedNumber: string | undefined;
   wishedNumberState: string | undefined;
 }
@@ -30,7 +32,12 @@ export interface OrderFacts {
   freeEsims: number;
 }
 
+const isLive = (line: Tables['subscription']) => line.state === 'active' || line.state === 'blocked';
 const each = (facts: OrderFacts, kept: (item: OrderedItem) => boolean) => facts.items.every(kept);
+const modifies = (facts: OrderFacts) => facts.items.filter((item) => item.action === 'modify');
+const eachChange = (facts: OrderFacts, kept: (item: OrderedItem) => boolean) => modifies(facts).every(kept);
+/** Whether the card is asked for money. A change of plan is paid for by the next renewal. */
+const isCharged = (facts: OrderFacts) => facts.items.some((item) => item.action === 'add');
 const plans = (facts: OrderFacts) => facts.items.filter((item) => item.action === 'add' && item.terms?.kind === 'plan');
 
 export const customerKnown = rule<OrderFacts>({
@@ -61,8 +68,8 @@ export const itemIdsUnique = rule<OrderFacts>({
 
 export const actionServed = rule<OrderFacts>({
   code: 'order.item_action_served',
-  sentence: 'An item adds a plan or an add-on; this action is not sold.',
-  kept: (facts) => each(facts, (item) => item.action === 'add'),
+  sentence: 'An item adds a plan or an add-on, or modifies the plan of a line; this action is not sold.',
+  kept: (facts) => each(facts, (item) => ['add', 'modify'].includes(item.action)),
   shown: (facts) => ({ actions: facts.items.map((item) => item.action) }),
 });
 
@@ -102,21 +109,22 @@ export const currencyOfInstallation = rule<OrderFacts>({
 export const addOnNeedsLine = rule<OrderFacts>({
   code: 'order.add_on_needs_line',
   sentence: 'An add-on is bought for a line of this customer: name it as the item’s product.',
-  kept: (facts) => each(facts, (item) => item.terms?.kind === 'plan' || item.line !== undefined),
+  kept: (facts) =>
+    each(facts, (item) => item.action !== 'add' || item.terms?.kind === 'plan' || item.line !== undefined),
   shown: (facts) => ({ lines: facts.items.map((item) => item.lineId ?? null) }),
 });
 
 export const planMakesNewLine = rule<OrderFacts>({
   code: 'order.plan_makes_new_line',
   sentence: 'Adding a plan makes a new line: leave the product’s id out.',
-  kept: (facts) => each(facts, (item) => item.terms?.kind !== 'plan' || item.lineId === undefined),
+  kept: (facts) =>
+    each(facts, (item) => item.action !== 'add' || item.terms?.kind !== 'plan' || item.lineId === undefined),
 });
 
 export const lineCanBeToppedUp = rule<OrderFacts>({
   code: 'subscription.top_up_needs_live_line',
   sentence: 'Only a live line can be topped up: this one has ended or is not active yet.',
-  kept: (facts) =>
-    each(facts, (item) => item.line === undefined || ['active', 'blocked'].includes(item.line.state ?? '')),
+  kept: (facts) => each(facts, (item) => item.action !== 'add' || item.line === undefined || isLive(item.line)),
   shown: (facts) => ({ states: facts.items.flatMap((item) => item.line?.state ?? []) }),
 });
 
@@ -133,10 +141,65 @@ export const periodOnlyWhenUnpaid = rule<OrderFacts>({
     each(facts, (item) => item.terms?.kind !== 'period' || item.line?.blockReasons.includes('unpaid') === true),
 });
 
+export const onePeriodAtATime = rule<OrderFacts>({
+  code: 'subscription.one_period_at_a_time',
+  sentence: 'A new period of this line is being paid for already: wait until that is through.',
+  status: 409,
+  kept: (facts) => each(facts, (item) => item.terms?.kind !== 'period' || !item.isPeriodCharged),
+  shown: (facts) => ({ lines: facts.items.filter((item) => item.isPeriodCharged).map((item) => item.lineId ?? null) }),
+});
+
+export const changeNamesPlan = rule<OrderFacts>({
+  code: 'subscription.plan_change_names_plan',
+  sentence: 'A line changes to a plan, and this offering is none: add-ons are added.',
+  kept: (facts) => eachChange(facts, (item) => item.terms?.kind === 'plan'),
+});
+
+export const changeNeedsLine = rule<OrderFacts>({
+  code: 'subscription.plan_change_names_line',
+  sentence: 'A change of plan is of a line of this customer: name it as the item’s product.',
+  kept: (facts) => eachChange(facts, (item) => item.line !== undefined),
+  shown: (facts) => ({ lines: modifies(facts).map((item) => item.lineId ?? null) }),
+});
+
+export const changeNeedsLiveLine = rule<OrderFacts>({
+  code: 'subscription.plan_change_needs_live_line',
+  sentence: 'Only a live line changes its plan: this one has ended or is not active yet.',
+  status: 409,
+  kept: (facts) => eachChange(facts, (item) => item.line === undefined || isLive(item.line)),
+  shown: (facts) => ({ states: modifies(facts).map((item) => item.line?.state ?? null) }),
+});
+
+export const changeToOtherPlan = rule<OrderFacts>({
+  code: 'subscription.plan_change_to_other_plan',
+  sentence: 'The line has this plan already: choose another.',
+  kept: (facts) => eachChange(facts, (item) => item.offeringId !== item.line?.offeringId),
+  shown: (facts) => ({ plans: modifies(facts).map((item) => item.line?.planCode ?? null) }),
+});
+
+export const oneChangeAtATime = rule<OrderFacts>({
+  code: 'subscription.one_plan_change_at_a_time',
+  sentence: 'Another change of plan already waits for this line: withdraw it first.',
+  status: 409,
+  kept: (facts) =>
+    eachChange(facts, ({ line }) => (line?.pendingChange ?? null) === null) &&
+    new Set(modifies(facts).map((item) => item.lineId)).size === modifies(facts).length,
+  shown: (facts) => ({ lines: modifies(facts).map((item) => item.lineId ?? null) }),
+});
+
+export const changeBeforeCharge = rule<OrderFacts>({
+  code: 'subscription.plan_change_not_while_charged',
+  sentence: 'The next period of this line is being paid for at this moment: try again when that is through.',
+  status: 409,
+  kept: (facts) => eachChange(facts, (item) => !item.isPeriodCharged),
+  shown: (facts) => ({ lines: modifies(facts).map((item) => item.lineId ?? null) }),
+});
+
 export const cardOnFile = rule<OrderFacts>({
   code: 'order.requires_card_on_file',
   sentence: 'A card on file comes before any order.',
-  kept: (facts) => facts.cards.some((card) => card.gatewayToken !== null && card.state === 'active'),
+  kept: (facts) =>
+    !isCharged(facts) || facts.cards.some((card) => card.gatewayToken !== null && card.state === 'active'),
   shown: (facts) => ({ cards: facts.cards.length }),
 });
 
@@ -144,6 +207,7 @@ export const cardNotExpired = rule<OrderFacts>({
   code: 'order.card_not_expired',
   sentence: 'Every card on file has expired: add a valid one.',
   kept: (facts, tx) =>
+    !isCharged(facts) ||
     facts.cards.some((card) => card.gatewayToken !== null && card.expiresAt !== null && card.expiresAt >= tx.now),
 });
 
@@ -178,6 +242,13 @@ export const buyingRules = [
   lineCanBeToppedUp,
   unpaidNeedsPeriod,
   periodOnlyWhenUnpaid,
+  onePeriodAtATime,
+  changeNamesPlan,
+  changeNeedsLine,
+  changeNeedsLiveLine,
+  changeToOtherPlan,
+  oneChangeAtATime,
+  changeBeforeCharge,
   wishedNumberFree,
   stockLeft,
   cardOnFile,

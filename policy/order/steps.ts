@@ -33,6 +33,7 @@ import {
   tokenOf,
 } from '../payment/payment.ts';
 import {
+  beginNextPlan,
   changeLine,
   createLine,
   equipLine,
@@ -49,8 +50,7 @@ import {
 } from '../subscription/line.ts';
 import { createLineServices, endServiceOrder, lineServiceResource } from '../subscription/provision.ts';
 import { afterCancel, endCancellation } from './cancel.ts';
-import { refusalNote } from './commands.ts';
-import { finalItemStates, type Item, lockItem, moveItem } from './progress.ts';
+import { finalItemStates, type Item, lockItem, moveItem, refusalNote } from './progress.ts';
 
 const flow = 'order';
 
@@ -94,6 +94,21 @@ async function reject(context: StepContext, code: string, sentence: string): Pro
     await fail(tx, await lockItem(tx, context.step.subject), code, sentence);
   });
 }
+
+/** A change of plan has nothing to do before the renewal: its item waits for it, and the renewal fulfils it. */
+const awaitRenewal: StepDefinition = {
+  flow,
+  step: 'await_renewal',
+  summary: 'Wait for the renewal that begins the new plan',
+  async run(context) {
+    await context.finish('product_order.wait', async (tx) => {
+      const item = await lockItem(tx, context.step.subject);
+      if (item.state === 'cancelled') await afterCancel(tx, item);
+      // The boundary may have come first.
+      if (item.state === 'acknowledged') await moveItem(tx, item, 'wait');
+    });
+  },
+};
 
 /** 1. Hold the money. Nothing is reserved and nobody is served before it. */
 const authorise: StepDefinition = {
@@ -318,14 +333,20 @@ async function grantTopUp(tx: Tx, item: Item, paymentId: string): Promise<void> 
     return;
   }
   if (terms.kind === 'period') {
-    await openPeriod(tx, line.id, {
+    if (!line.blockReasons.includes('unpaid')) {
+      // Its boundary came while the card was asked, and its renewal was paid: a second period would be money for nothing.
+      await follow(tx, item, 'refund', { reason: 'the line was paid for meanwhile' });
+      return;
+    }
+    await beginNextPlan(tx, line.id);
+    const opened = await openPeriod(tx, line.id, {
       number: line.periodNumber + 1,
       anchorAt: tx.now,
       monthsFromAnchor: 0,
       startsAt: tx.now,
       paymentId,
     });
-    await resume(tx, line.id, ['unpaid', 'exhausted'], kindsOf(termsOf(line)));
+    await resume(tx, line.id, ['unpaid', 'exhausted'], kindsOf(termsOf(opened)));
   } else {
     await grantBuckets(tx, line, terms, {
       source: 'vas',
@@ -505,6 +526,7 @@ const refund: StepDefinition = {
 };
 
 export const orderSteps: readonly StepDefinition[] = [
+  awaitRenewal,
   authorise,
   provision,
   capture,

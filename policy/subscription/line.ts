@@ -9,7 +9,9 @@ import { customerIdOf, objects, refs } from '../core/party.ts';
 import { createResource, documentOf, type ResourceDefinition, type Stored, saveResource } from '../core/resource.ts';
 import { findRow, getRow, insertRow, type Tables } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
+import { logInteraction } from '../interaction/commands.ts';
 import { noticeFlow, tell } from '../notice/notice.ts';
+import { finalItemStates, type Item, lockItem, moveItem, refusalNote } from '../order/progress.ts';
 
 export type Line = Tables['subscription'];
 
@@ -42,6 +44,24 @@ export function termsOf(row: { terms: unknown }): OfferingTerms {
   return row.terms as OfferingTerms;
 }
 
+/** A plan that the line's next period begins with. Its price and allowances were copied when it was ordered. */
+export interface PlanChange {
+  orderItemId: string;
+  productOrderId: string;
+  itemId: string;
+  terms: OfferingTerms;
+}
+
+export function planChangeOf(line: { pendingChange: unknown }): PlanChange | undefined {
+  return line.pendingChange === null ? undefined : (line.pendingChange as PlanChange);
+}
+
+/** What the next period costs and holds: the plan that the line changes to, or a copy of what it has. */
+export function termsOfNextPeriod(line: Line): OfferingTerms {
+  const { priceMinor: amountMinor, taxRate, currency } = line;
+  return planChangeOf(line)?.terms ?? { ...termsOf(line), amountMinor, taxRate, currency };
+}
+
 /** What a line has once it is reserved: its service, its number and its eSIM profile. */
 export interface Equipment {
   serviceId: string;
@@ -62,6 +82,35 @@ const withNumber = (characteristics: readonly JsonObject[], msisdn: string): Jso
   { name: 'msisdn', valueType: 'string', value: msisdn },
 ];
 
+/** What a product says of its plan. */
+function planAttributes(terms: OfferingTerms): JsonObject {
+  const tax = splitTax(terms, terms.taxRate);
+  const money = (amountMinor: number): JsonObject => ({ ...toWireMoney({ amountMinor, currency: terms.currency }) });
+  return {
+    productOffering: refs.offering(terms.offeringId, terms.name),
+    productPrice: [
+      {
+        name: terms.name,
+        priceType: 'recurring',
+        recurringChargePeriod: 'month',
+        price: {
+          taxRate: taxPercent(terms.taxRate),
+          taxIncludedAmount: money(tax.taxIncludedMinor),
+          dutyFreeAmount: money(tax.taxExcludedMinor),
+        },
+      },
+    ],
+  };
+}
+
+const orderItemOf = (action: 'add' | 'modify', of: { productOrderId: string; itemId: string }): JsonObject => ({
+  orderItemAction: action,
+  orderItemId: of.itemId,
+  productOrderId: of.productOrderId,
+  productOrderHref: refs.productOrder(of.productOrderId).href,
+  '@referredType': 'ProductOrder',
+});
+
 /**
  * Writes a line, pending until it is paid for and enabled. Without equipment it is one that a client asked for as a
  * product: it gets a number and a profile when they are reserved.
@@ -81,7 +130,6 @@ export async function createLine(
   },
 ): Promise<Stored> {
   const { terms, equipment, given = {} } = of;
-  const tax = splitTax(terms, terms.taxRate);
   const characteristics = objects(given.productCharacteristic);
   // What the plan does not hold is stopped from the start: the network must not give it away.
   const stoppedKinds = allowanceKinds.filter((kind) => !kindsOf(terms).includes(kind));
@@ -97,29 +145,9 @@ export async function createLine(
       isBundle: false,
       orderDate: tx.now.toISOString(),
       status: 'pendingActive',
-      productOffering: refs.offering(terms.offeringId, terms.name),
+      ...planAttributes(terms),
       productCharacteristic: equipment ? withNumber(characteristics, equipment.msisdn) : characteristics,
-      productOrderItem: [
-        {
-          orderItemAction: 'add',
-          orderItemId: of.itemId,
-          productOrderId: of.productOrderId,
-          productOrderHref: refs.productOrder(of.productOrderId).href,
-          '@referredType': 'ProductOrder',
-        },
-      ],
-      productPrice: [
-        {
-          name: terms.name,
-          priceType: 'recurring',
-          recurringChargePeriod: 'month',
-          price: {
-            taxRate: taxPercent(terms.taxRate),
-            taxIncludedAmount: { ...toWireMoney({ amountMinor: tax.taxIncludedMinor, currency: terms.currency }) },
-            dutyFreeAmount: { ...toWireMoney({ amountMinor: tax.taxExcludedMinor, currency: terms.currency }) },
-          },
-        },
-      ],
+      productOrderItem: [orderItemOf('add', of)],
       ...(equipment ? equipmentOf(equipment) : {}),
       relatedParty: [refs.customer(of.customerId, of.customerName ?? undefined)],
     },
@@ -383,8 +411,119 @@ async function cancelRenewal(tx: Tx, lineId: string): Promise<void> {
   await cancelSteps(tx, noticeFlow, lineId, 'renewal_due');
 }
 
+// ---- a change of plan, which waits for the next period ----
+
+/**
+ * Locks a line and, before it, the order of the change of plan that waits for it: the steps of an order lock it before
+ * a line, too.
+ */
+export async function lockLineAndChange(tx: Tx, lineId: string): Promise<{ line: Line; item: Item | undefined }> {
+  for (;;) {
+    const seen = planChangeOf(await getRow(tx, 'subscription', { id: lineId }));
+    const item = seen ? await lockItem(tx, seen.orderItemId) : undefined;
+    const line = await lockLine(tx, lineId);
+    // Another change may have come between the two reads: then its order is the one to lock.
+    if (planChangeOf(line)?.orderItemId === seen?.orderItemId) return { line, item };
+  }
+}
+
+/**
+ * Whether the card is being asked for the next period of a line, by its renewal or by an order. What it is asked for is
+ * then the price of the plan that waits, or that none waits: neither may change until it has answered.
+ * The caller holds the line's lock, under which each of these charges is begun.
+ */
+export async function isPeriodCharged(tx: Tx, lineId: string): Promise<boolean> {
+  const charges = await tx.sql`SELECT "id" FROM "payment" WHERE "subscription_id" = ${lineId} AND "purpose" = 'renewal'
+      AND "state" IN ('pendingAuthorization', 'authorized')
+    UNION ALL SELECT "id" FROM "order_item" WHERE "subscription_id" = ${lineId} AND "terms" ->> 'kind' = 'period'
+      AND "state" <> ALL (${[...finalItemStates]}) LIMIT 1`;
+  return charges.length > 0;
+}
+
+/** Writes down that the next period of a line begins another plan. Nothing else of the line changes until then. */
+export async function keepPlanChange(tx: Tx, line: Line, change: PlanChange): Promise<void> {
+  const before = documentOf(line);
+  await saveResource(
+    tx,
+    productResource,
+    { ...line, document: before },
+    {
+      ...before,
+      pendingChange: { ...planAttributes(change.terms), productOrderItem: [orderItemOf('modify', change)] },
+    },
+    { state: line.state, pendingChange: change },
+  );
+}
+
+/** The line keeps its plan. What becomes of the order that asked for another is the caller's to say. */
+export async function dropPlanChange(tx: Tx, line: Line): Promise<void> {
+  const before = documentOf(line);
+  const { pendingChange: _, ...document } = before;
+  await saveResource(tx, productResource, { ...line, document: before }, document, {
+    state: line.state,
+    pendingChange: null,
+  });
+}
+
+/** Calls off the change of plan that waits for a line, and the order item that asked for it, if there is one. */
+export async function withdrawPlanChange(tx: Tx, lineId: string, code: string, sentence: string): Promise<void> {
+  const { line, item } = await lockLineAndChange(tx, lineId);
+  if (!item) return;
+  await dropPlanChange(tx, line);
+  if (!finalItemStates.includes(item.state))
+    await moveItem(tx, item, 'cancel', {}, { note: refusalNote(tx, code, sentence) });
+}
+
+/**
+ * The next period is paid for: plan, price and allowances of the change that waits become the line's, and its order is
+ * fulfilled. Without one that waits nothing happens. The caller opens the period in the same transaction.
+ */
+export async function beginNextPlan(tx: Tx, lineId: string): Promise<void> {
+  const { line, item } = await lockLineAndChange(tx, lineId);
+  const change = planChangeOf(line);
+  if (!change || !item) return;
+  const { terms } = change;
+  const old = termsOf(line);
+  const before = documentOf(line);
+  const { pendingChange: _, ...kept } = before;
+  // What a customer called the line stays; what it was called after its plan does not.
+  const renamed = (name: string, was: string, is: string) => (before[name] === was ? { [name]: is } : {});
+  await saveResource(
+    tx,
+    productResource,
+    { ...line, document: before },
+    {
+      ...kept,
+      ...planAttributes(terms),
+      ...renamed('name', old.name, terms.name),
+      ...renamed('description', `${old.name} on ${line.msisdn}`, `${terms.name} on ${line.msisdn}`),
+      productOrderItem: [...objects(before.productOrderItem), orderItemOf('modify', change)],
+    },
+    {
+      state: line.state,
+      offeringId: terms.offeringId,
+      planCode: terms.code,
+      priceMinor: terms.amountMinor,
+      taxRate: terms.taxRate,
+      currency: terms.currency,
+      terms,
+      pendingChange: null,
+    },
+  );
+  await moveItem(tx, await moveItem(tx, item, 'start'), 'complete', {}, { product: refs.product(line.id) });
+  await logInteraction(tx, {
+    customerId: line.customerId,
+    channel: 'system',
+    direction: 'outbound',
+    reason: 'plan change',
+    description: `${line.msisdn} changed from ${old.name} to ${terms.name}`,
+    about: [refs.productOrder(change.productOrderId)],
+  });
+}
+
 /** The line is over: no more renewals or expiries, and the network is told. Number and eSIM are the caller's to return. */
 export async function terminateLine(tx: Tx, lineId: string, then?: Then): Promise<Line> {
+  await withdrawPlanChange(tx, lineId, 'subscription.line_ended', 'The line ended before its next period began.');
   const line = await lockLine(tx, lineId);
   if (line.state === 'terminated') return line;
   const ended = await changeLine(tx, line, { state: 'terminated', blockReasons: [], stoppedKinds: [] });

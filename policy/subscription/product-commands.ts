@@ -44,6 +44,7 @@ const lineFacts = [
   'startDate',
   'terminationDate',
   'blockReason',
+  'pendingChange',
 ];
 
 const changedFacts = (facts: ResourceFacts) =>

@@ -23,17 +23,20 @@ import {
   tokenOf,
 } from '../payment/payment.ts';
 import {
+  beginNextPlan,
   changeLine,
   expireBuckets,
   kindsOf,
   type Line,
   lockLine,
+  lockLineAndChange,
   openPeriod,
   orderNetwork,
   resume,
   scheduleRenewal,
   terminateLine,
   termsOf,
+  termsOfNextPeriod,
 } from './line.ts';
 
 /** The boundary that a renewal is about is the line's own, not the instant a worker found time for it. */
@@ -56,14 +59,15 @@ const renew: StepDefinition = {
       if (isOvertaken(line, boundary)) return undefined;
       // A charge that is still not answered is no grace: the old quota ends at the boundary and the line stops with it.
       if (context.step.attempts > 1) await expireBuckets(tx, line, boundary);
+      const { name, amountMinor, currency, taxRate } = termsOfNextPeriod(line);
       const payment = await attemptPayment(tx, {
         factKey: renewalFact(line.id, boundary),
         purpose: 'renewal',
         customerId: line.customerId,
-        amountMinor: line.priceMinor,
-        currency: line.currency,
-        taxRate: line.taxRate,
-        name: `${termsOf(line).name}, renewal`,
+        amountMinor,
+        currency,
+        taxRate,
+        name: `${name}, renewal`,
         subscriptionId: line.id,
         periodNumber: line.periodNumber + 1,
       });
@@ -162,18 +166,21 @@ async function giveUpRenewal(context: StepContext, boundary: Date): Promise<void
 }
 
 async function renewed(tx: Tx, lineId: string, boundary: Date, paymentId: string): Promise<void> {
-  const line = await lockLine(tx, lineId);
+  const { line } = await lockLineAndChange(tx, lineId);
   // Ended, or given a new period, while the card was asked: the next run gives the money back.
   if (isOvertaken(line, boundary)) throw new TryLater('the line changed while its renewal was charged');
   const months = monthsSoFar(line, boundary, tx.settings.timeZone);
   const anchorAt = line.anchorAt ?? boundary;
+  const { name } = termsOfNextPeriod(line);
   await recordCapture(tx, paymentId, {
-    name: `${termsOf(line).name}, renewal`,
+    name: `${name}, renewal`,
     subscriptionId: lineId,
     period: { from: boundary, to: monthsAfter(anchorAt, months + 1, tx.settings.timeZone) },
   });
+  // Plan and price change with the charge of the new price, or not at all.
+  await beginNextPlan(tx, lineId);
   // The old plan quota lapses before the new opens; the line is not stopped between the two.
-  await openPeriod(tx, lineId, {
+  const opened = await openPeriod(tx, lineId, {
     number: line.periodNumber + 1,
     anchorAt,
     monthsFromAnchor: months,
@@ -181,13 +188,13 @@ async function renewed(tx: Tx, lineId: string, boundary: Date, paymentId: string
     paymentId,
   });
   await expireBuckets(tx, line, boundary);
-  await resume(tx, lineId, ['exhausted', 'unpaid'], kindsOf(termsOf(line)));
+  await resume(tx, lineId, ['exhausted', 'unpaid'], kindsOf(termsOf(opened)));
   await logInteraction(tx, {
     customerId: line.customerId,
     channel: 'system',
     direction: 'outbound',
     reason: 'renewal',
-    description: `${termsOf(line).name} renewed on ${line.msisdn}`,
+    description: `${name} renewed on ${line.msisdn}`,
   });
 }
 

@@ -1,6 +1,17 @@
 import { z } from 'zod';
 import { ownerOf, query, readList, readOne } from './query.ts';
-import { arraySql, instant, listShape, moneyShape, moneySql, page, personShape, readAt, readAtSql } from './shapes.ts';
+import {
+  arraySql,
+  instant,
+  listShape,
+  moneyShape,
+  moneySql,
+  page,
+  personShape,
+  readAt,
+  readAtSql,
+  timeZoneSql,
+} from './shapes.ts';
 
 /** The stages from click to coverage. An add-on to a live line skips those that make a line. */
 export const orderStages = [
@@ -62,6 +73,7 @@ export type OrderItemView = z.infer<typeof itemShape>;
 const itemRow = z.object({
   ...itemShape.omit({ stages: true }).shape,
   makesLine: z.boolean(),
+  changesPlan: z.boolean(),
   acknowledgedAt: instant,
   authorisedAt: instant.nullable(),
   reservedAt: instant.nullable(),
@@ -89,7 +101,11 @@ export function stagesOf(item: z.infer<typeof itemRow>): z.infer<typeof stageSha
     completed: item.completedAt,
   };
   const ofLine: readonly OrderStage[] = ['reserved', 'provisioned', 'enabled'];
-  const applying = orderStages.filter((name) => item.makesLine || !ofLine.includes(name));
+  // A change of plan asks no card and makes no line: it waits for the renewal, which completes it.
+  const ofChange: readonly OrderStage[] = ['acknowledged', 'completed'];
+  const applying = orderStages.filter((name) =>
+    item.changesPlan ? ofChange.includes(name) : item.makesLine || !ofLine.includes(name),
+  );
   const isOver = ['failed', 'cancelled', 'rejected'].includes(item.state);
   const standsAt = item.state === 'completed' ? undefined : applying.find((name) => facts[name] === null);
   return applying.map((name) => {
@@ -112,11 +128,13 @@ const itemsSql =
       'reason', coalesce(p."document" ->> 'statusReason', p."failure_reason")) END,
     'serviceOrder', CASE WHEN so."id" IS NULL THEN NULL ELSE json_build_object('id', so."id", 'state', so."state") END,
     'makesLine', coalesce(i."terms" ->> 'kind', 'plan') = 'plan' AND i."action" = 'add',
+    'changesPlan', i."action" = 'modify',
     'acknowledgedAt', wire_time(o."created_at"), 'authorisedAt', wire_time(p."authorised_at"), 'reservedAt', wire_time(v."created_at"),
     'provisionedAt', wire_time(m."provisioned"), 'capturedAt', wire_time(p."captured_at"), 'enabledAt', wire_time(m."enabled"),
     'completedAt', CASE WHEN i."state" = 'completed' THEN coalesce(o."document" ->> 'completionDate', wire_time(o."updated_at")) END,
-    'trouble', (SELECT f."last_error" FROM "flow_step" f WHERE f."subject" IN (i."id", i."service_id") AND f."state" = 'waiting' AND f."last_error" IS NOT NULL
-      ORDER BY f."not_before" DESC LIMIT 1),
+    'trouble', CASE WHEN i."action" = 'modify' THEN (SELECT 'waits for the renewal on ' || to_char(min(f."due_at") AT TIME ZONE ${timeZoneSql}, 'YYYY-MM-DD')
+      FROM "flow_step" f WHERE f."flow" = 'renewal' AND f."subject" = i."subscription_id" AND f."state" = 'waiting') ELSE (SELECT f."last_error" FROM "flow_step" f WHERE f."subject" IN (i."id", i."service_id") AND f."state" = 'waiting' AND f."last_error" IS NOT NULL
+      ORDER BY f."not_before" DESC LIMIT 1) END,
     'failure', CASE WHEN i."state" IN ('failed', 'cancelled', 'rejected') THEN
       coalesce(CASE WHEN p."state" IN ('denied', 'failed') THEN coalesce(p."document" ->> 'statusReason', p."failure_reason") END,
         o."document" -> 'note' -> -1 ->> 'text', p."document" ->> 'statusReason') END) AS item

@@ -5,6 +5,8 @@ import {
   arraySql,
   instant,
   listShape,
+  moneyShape,
+  moneySql,
   page,
   personShape,
   quantityShape,
@@ -53,7 +55,15 @@ export const subscriptionShape = z.object({
   blockedAt: instant.nullable(),
   terminatedAt: instant.nullable(),
   isRoamingEnabled: z.boolean(),
-  pendingChange: z.object({ offering: z.string() }).nullable().describe('The plan that the next renewal begins'),
+  pendingChange: z
+    .object({
+      offering: z.string(),
+      code: z.string().nullable(),
+      price: moneyShape.nullable().describe('What that renewal charges'),
+      orderId: z.string().nullable(),
+    })
+    .nullable()
+    .describe('The plan that the next renewal begins'),
   card: cardShape.nullable().describe('The card that the next renewal charges'),
   network: z.object({
     state: z.enum(['none', 'pending', 'confirmed']).describe('Whether the network has done what it was last told'),
@@ -83,8 +93,10 @@ export const showSubscription = query({
         'customer', json_build_object('id', s."customer_id", 'name', c."name"),
         'stateSince', wire_time(s."state_since"), 'blockedAt', wire_time(s."blocked_at"), 'terminatedAt', wire_time(s."terminated_at"),
         'isRoamingEnabled', s."roaming_enabled",
-        'pendingChange', CASE WHEN s."pending_change" IS NULL THEN NULL ELSE json_build_object('offering', coalesce(
-          s."pending_change" -> 'terms' ->> 'name', s."pending_change" ->> 'name', s."pending_change" ->> 'code', s."pending_change" ->> 'offeringId', 'another plan')) END,
+        'pendingChange', CASE WHEN s."pending_change" IS NULL THEN NULL ELSE json_build_object(
+          'offering', coalesce(s."pending_change" -> 'terms' ->> 'name', 'another plan'), 'code', s."pending_change" -> 'terms' ->> 'code',
+          'price', ${moneySql(`(s."pending_change" -> 'terms' ->> 'amountMinor')::bigint`, `(s."pending_change" -> 'terms' ->> 'currency')`)},
+          'orderId', s."pending_change" ->> 'productOrderId') END,
         'card', (SELECT ${cardSql('p')} FROM "payment_method" p
           WHERE p."customer_id" = s."customer_id" AND p."state" = 'active' AND p."gateway_token" IS NOT NULL AND p."expires_at" >= business_now()
           ORDER BY p."is_preferred" DESC, p."id" LIMIT 1),

@@ -136,6 +136,14 @@ describe.each(['in process', 'remote'] as const)('card sandbox, %s', (form) => {
       ]);
     });
 
+    test('tok_declined_above_30 declines what is more than 30 units of its currency', async () => {
+      const ask = (key: string, amountMinor: number, currency: string) =>
+        gateway.authorise({ key, token: 'tok_declined_above_30_x', amountMinor, currency, reference: key });
+      const asked = [await ask('a', 3000, 'SGD'), await ask('b', 3001, 'SGD'), await ask('c', 31, 'JPY')];
+      expect(asked.map((answer) => answer.outcome)).toEqual(['authorised', 'declined', 'declined']);
+      expect(asked[1]).toMatchObject({ code: 'insufficient_funds' });
+    });
+
     test('tok_declined and tok_expired decline with their reason', async () => {
       expect(await authorise('tok_declined', 'a')).toMatchObject({ outcome: 'declined', code: 'insufficient_funds' });
       expect(await authorise('tok_expired', 'b')).toMatchObject({ outcome: 'declined', code: 'expired_card' });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as realSleep } from 'node:timers/promises';
 import type { z } from 'zod';
+import { isCurrency, minorDigits } from '../../../kernel/money.ts';
 import type {
   Authorisation,
   Capture,
@@ -108,6 +109,11 @@ interface Subject {
   token?: string | undefined;
   reference?: string | undefined;
   gatewayReference?: string | undefined;
+}
+
+/** Whether an amount is more than so many units of its currency: 30.00 SGD, 30 JPY. */
+function exceeds({ amountMinor, currency }: { amountMinor: number; currency: string }, units: number): boolean {
+  return amountMinor > units * 10 ** (isCurrency(currency) ? minorDigits(currency) : 2);
 }
 
 const day = 24 * 60 * 60 * 1000;
@@ -317,6 +323,7 @@ export async function openSandboxCardGateway(options: SandboxCardGatewayOptions)
     const { behaviour } = card;
     if (behaviour === 'expired' || isExpired(facts, now())) return declined(reasons.expiredCard);
     if (behaviour === 'insufficient_funds') return declined(reasons.insufficientFunds);
+    if (behaviour === 'declines_above_30' && exceeds(request, 30)) return declined(reasons.insufficientFunds);
     if (behaviour === 'renewal_declines' && spentTokens.has(request.token)) return declined(reasons.insufficientFunds);
     if (takePlan('decline_authorisation', 'authorise', request) !== undefined) return declined(reasons.planned);
     if (behaviour === 'requires_action') {

@@ -4,6 +4,7 @@ import type { CardBrand, CardFacts } from '../../card-gateway.ts';
 export type TestCardBehaviour =
   | 'succeeds'
   | 'insufficient_funds'
+  | 'declines_above_30'
   | 'expired'
   | 'capture_fails'
   | 'authorisation_expires'
@@ -53,6 +54,13 @@ export const testCards: readonly TestCard[] = [
     brand: 'visa',
     behaviour: 'insufficient_funds',
     summary: 'Every authorisation is declined for lack of funds.',
+  },
+  {
+    token: 'tok_declined_above_30',
+    number: '4000056655665556',
+    brand: 'visa',
+    behaviour: 'declines_above_30',
+    summary: 'Authorisations of more than 30 units of the currency are declined for lack of funds; others succeed.',
   },
   {
     token: 'tok_expired',

@@ -69,7 +69,7 @@ function periodLine(view: SubscriptionView, inner: number, paint: Paint): string
 function about(view: SubscriptionView, paint: Paint): (readonly [string, string, ((text: string) => string)?])[] {
   const { card: paid, esim, network } = view;
   return [
-    ['next plan', view.pendingChange?.offering ?? ''],
+    ['next plan', nextPlan(view)],
     [
       'card',
       paid ? `${paid.brand ?? 'card'} •••• ${paid.lastFour ?? '????'}` : 'none that can be charged',
@@ -80,6 +80,11 @@ function about(view: SubscriptionView, paint: Paint): (readonly [string, string,
     ['blocked', view.blockedAt ? `since ${minuteOf(view.blockedAt, view.timeZone)}` : '', paint.bad],
     ['ended', view.terminatedAt ? minuteOf(view.terminatedAt, view.timeZone) : ''],
   ];
+}
+
+function nextPlan({ pendingChange }: SubscriptionView): string {
+  if (!pendingChange) return '';
+  return `${pendingChange.offering}${pendingChange.price ? `, ${pendingChange.price.text}` : ''}, from the next renewal`;
 }
 
 /** What brings a blocked line back: a new period when it is unpaid, quota when it is used up. */
