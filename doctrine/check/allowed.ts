@@ -46,6 +46,14 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
       'Hubs are few, and those that failed are fewer.',
     'read/views/event.ts: a read of flow_step without a key or a LIMIT':
       'Open steps of one order or one line: the subjects are found by its id in the statement before.',
+    'read/views/books.ts: a read of bucket without a key or a LIMIT':
+      'Books are compared whole, when an operator or a proof asks: what comes back is only what breaks them.',
+    'read/views/books.ts: a read of payment without a key or a LIMIT':
+      'Books are compared whole, when an operator or a proof asks: what comes back is only what breaks them.',
+    'read/views/books.ts: a read of refund without a key or a LIMIT':
+      'Books are compared whole, when an operator or a proof asks: what comes back is only what breaks them.',
+    'read/views/books.ts: a read of customer_bill without a key or a LIMIT':
+      'Books are compared whole, when an operator or a proof asks; our side is one row for each payment.',
     'read/views/stock.ts: a read of phone_number without a key or a LIMIT': 'One row for each state, counted.',
     'read/views/stock.ts: a read of esim_profile without a key or a LIMIT': 'One row for each state, counted.',
   },

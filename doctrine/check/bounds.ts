@@ -16,9 +16,9 @@ function tablesIn(text: string, tables: readonly string[]): string[] {
 
 /** Whether a text speaks of rows that it does not name itself: it is a part of another one, which bounds it. */
 function isPart(text: string): boolean {
-  const own = new Set(
-    [...text.matchAll(/\b(?:from|join|,)\s+(?:"?\w+"?|\([^()]*\))\s+(?:as\s+)?(\w+)/gi)].map(([, alias]) => alias),
-  );
+  // A table, a function or a subquery under a name of its own.
+  const named = /(?:\b(?:from|join|lateral)\s+"?\w+"?|\))\s+(?:as\s+)?(\w+)/gi;
+  const own = new Set([...text.matchAll(named), ...text.matchAll(/,\s*"?\w+"?\s+(\w+)/g)].map(([, alias]) => alias));
   return [...text.matchAll(/(?<![\w"])(\w+)\."/g)].some(([, alias]) => !own.has(alias));
 }
 
@@ -36,6 +36,10 @@ export const queriesCheck = (tables: readonly string[]): SourceCheck => ({
       file: 'policy/usage/plant-filtered.ts',
       text: `import type { Tx } from '../core/transaction.ts';
 export const read = (tx: Tx) => tx.sql\`SELECT * FROM "usage" WHERE "state" = 'rated'\`;`,
+    },
+    {
+      file: 'read/views/plant-subquery.ts',
+      text: `export const text = 'SELECT p."id", b."sum" FROM "payment" p JOIN (SELECT "payment_id", sum("amount_minor") FROM "refund" GROUP BY 1) b ON b."payment_id" = p."id"';`,
     },
     { file: 'tools/plant-select-all.ts', text: 'export const text = `select c.* from customer c order by c.id`;' },
     {
