@@ -25,6 +25,7 @@ import { execute, type Policy } from '../policy/core/command.ts';
 import { runStatement } from '../policy/core/transaction.ts';
 import { createAccessToken } from '../policy/identity/access-token.ts';
 import { authenticator } from '../policy/identity/authenticate.ts';
+import { recordContact } from '../policy/interaction/contact.ts';
 import { activationCommandsFor, resourceCommandsFor } from '../policy/resources.ts';
 import { readSettings } from '../policy/setting/settings.ts';
 import { steps } from '../policy/steps.ts';
@@ -120,6 +121,7 @@ export async function startPlatform(
       newId: idSource(Date.now, secureRandom),
       settings: await readSettings(connected.pool),
       rulesOff: new Set(options.rulesOff ?? []),
+      recordContact,
       outside,
     };
     const firstToken = await seed(
@@ -285,6 +287,7 @@ export async function mintOperatorToken(configuration: Configuration, log: Logge
         newId: idSource(Date.now, secureRandom),
         settings: await readSettings(connected.pool),
         rulesOff: new Set(),
+        recordContact,
         outside,
       };
       const { token } = await execute(

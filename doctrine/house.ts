@@ -20,6 +20,7 @@ import { execute, type Policy, transaction } from '../policy/core/command.ts';
 import type { StepDefinition } from '../policy/core/flow.ts';
 import { runStatement } from '../policy/core/transaction.ts';
 import { registerCustomer } from '../policy/customer/commands.ts';
+import { recordContact } from '../policy/interaction/contact.ts';
 import { placeOrder, topUp } from '../policy/order/commands.ts';
 import { readSettings } from '../policy/setting/settings.ts';
 import { steps as allSteps } from '../policy/steps.ts';
@@ -92,6 +93,7 @@ export async function openHouse(): Promise<House> {
     newId: idSource(Date.now, Math.random),
     settings: await readSettings(connected.pool),
     rulesOff: new Set(),
+    recordContact,
     outside: {
       gateway,
       network,

@@ -3,6 +3,7 @@ import { addressPolicy } from '../adapters/callback-address.ts';
 import { connect } from '../app/database/connect.ts';
 import { idSource } from '../kernel/id.ts';
 import type { Policy } from '../policy/core/command.ts';
+import { recordContact } from '../policy/interaction/contact.ts';
 import { settingsSchema } from '../policy/setting/settings.ts';
 import { makeDeliveries } from './deliveries.ts';
 import { makeRelay } from './relay.ts';
@@ -22,6 +23,7 @@ const policy: Policy = {
   newId: idSource(Date.now, Math.random),
   settings: settingsSchema.parse({}),
   rulesOff: new Set(),
+  recordContact,
   outside: {
     gateway: {
       kind: 'sandbox',

@@ -92,6 +92,8 @@ export interface Policy {
   readonly settings: Settings;
   readonly rulesOff: ReadonlySet<string>;
   readonly outside: Outside;
+  /** Called last in each command, within its transaction: the contact with a customer that it was is written down. */
+  readonly recordContact: (tx: Tx, summary: string, refusal: Refusal | undefined) => Promise<void>;
 }
 
 /** The world beyond the database, behind one small interface each. Never called while a transaction is open. */
@@ -133,6 +135,7 @@ export async function execute<Input, Facts, Output>(
       refusal && definition.keepRefused
         ? await definition.keepRefused(tx, facts, input, refusal)
         : await definition.apply(tx, facts, input);
+    await policy.recordContact(tx, definition.summary, refusal);
     await options.alongside?.(tx);
     return output;
   });

@@ -58,7 +58,8 @@ export async function answerTools(parts: ToolParts, exchange: Exchange, route: T
     throw new HttpProblem(405, 'methodNotAllowed', `This path answers ${allow}.`, { headers: { Allow: allow } });
   }
   const token = await authenticated(request.headers.authorization, parts.authenticate);
-  const caller = through(token, 'tools', exchange.requestId);
+  // What the terminal calls itself decides nothing: it is the channel that an interaction names.
+  const caller = through(token, request.headers['user-agent'] === 'bss' ? 'cli' : 'tools', exchange.requestId);
   exchange.caller = caller;
   if (!acceptsJson(request.headers.accept)) throw new HttpProblem(406, 'notAcceptable', `Answers are ${json}.`);
   if (name === undefined) {
