@@ -8,6 +8,7 @@ import { seedCatalogue } from '../app/seed/catalogue.ts';
 import { systemCaller } from '../kernel/caller.ts';
 import { idSource } from '../kernel/id.ts';
 import type { Policy } from '../policy/core/command.ts';
+import { recordContact } from '../policy/interaction/contact.ts';
 import { settingsSchema } from '../policy/setting/settings.ts';
 import { randomOf } from './random.ts';
 
@@ -104,6 +105,7 @@ async function fill(url: string): Promise<void> {
     newId: idSource(() => Date.UTC(2027, 0, 1), randomOf(1).next),
     settings: settingsSchema.parse({}),
     rulesOff: new Set(),
+    recordContact,
     outside: {
       gateway: {
         kind: 'sandbox',

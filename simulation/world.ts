@@ -13,6 +13,7 @@ import {
   TryLater,
 } from '../policy/core/flow.ts';
 import { runStatement, type Tx } from '../policy/core/transaction.ts';
+import { recordContact } from '../policy/interaction/contact.ts';
 import { settingsSchema } from '../policy/setting/settings.ts';
 import { steps } from '../policy/steps.ts';
 import { checkAll, checkInstant, makeWitness, Violation, type Witness } from './checks.ts';
@@ -143,7 +144,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
     unpaidTerminationDays: random.pick([2, 5, 35]),
   });
   const newId = idSource(() => nowMs, randomOf(seed).fork('ids').next);
-  const bare = { pool, newId, settings, rulesOff: new Set<string>() };
+  const bare = { pool, newId, settings, rulesOff: new Set<string>(), recordContact };
 
   let processes: Process[] = [];
   let started = 0;
