@@ -4,13 +4,16 @@ import { addCard, paymentMethodCommands } from '../policy/card/commands.ts';
 import type { AnyDefinition } from '../policy/core/command.ts';
 import { refs } from '../policy/core/party.ts';
 import { registerCustomer } from '../policy/customer/commands.ts';
+import { retryFlow } from '../policy/flow/commands.ts';
 import { loadEsims, loadNumbers } from '../policy/inventory/commands.ts';
 import { cancelOrderCommand, cancelProductOrderCommands } from '../policy/order/cancel.ts';
 import { placeOrder, productOrderCommands, topUp } from '../policy/order/commands.ts';
+import { receiveGatewayEvent } from '../policy/payment/gateway-event.ts';
 import { refundPayment } from '../policy/payment/refund.ts';
 import { cancelServiceOrder, serviceOrderCommands } from '../policy/service-order/commands.ts';
 import { moveTicket, noteTicket, openTicketCommand } from '../policy/ticket/commands.ts';
 import { reportUsage } from '../policy/usage/commands.ts';
+import type { GatewayNotice } from './outside.ts';
 import { usageRace } from './race.ts';
 import type { Answered, Client, World } from './world.ts';
 
@@ -123,6 +126,10 @@ async function use(world: World, client: Client, usageDate?: string): Promise<st
   sent.set(world, [...known, record]);
   const answered = await client.do(reportUsage, { ...record, ...(usageDate === undefined ? {} : { usageDate }) });
   return `${line.id} ${record.amount} ${kind} ${answered.outcome}`;
+}
+
+function notify(world: World, type: string, gatewayReference: string): void {
+  world.sides.notices.push({ id: world.policy.newId('req'), type, gatewayReference });
 }
 
 const tmf = (world: World) => ({ keepRefused: world.random.chance(0.5) });
@@ -319,9 +326,75 @@ export const actions: readonly Action[] = [
       const decision = world.random.chance(0.7) ? 'approve' : 'refuse';
       // One that was let go of meanwhile waits no more.
       return world.sides.gateway.completeAction(one, decision).then(
-        (answer) => `${one} ${decision} ${answer.outcome}`,
+        (answer) => {
+          notify(world, 'authorisation', one);
+          return `${one} ${decision} ${answer.outcome}`;
+        },
         () => `${one} too late`,
       );
+    },
+  },
+  {
+    name: 'chargeback',
+    weight: 1,
+    async run(world) {
+      const captured: string[] = [];
+      for await (const { kind, answer, gatewayReference } of world.sides.gateway.book())
+        if (kind === 'capture' && answer.outcome === 'captured') captured.push(gatewayReference);
+      const one = captured[world.random.int(0, Math.max(0, captured.length - 1))];
+      if (one === undefined) return undefined;
+      const amount = world.random.chance(0.5) ? undefined : world.random.int(1, 300);
+      const taken = await world.sides.gateway.chargeback(one, amount).then(
+        () => true,
+        () => false,
+      );
+      if (!taken) return `${one} has nothing left`;
+      notify(world, 'chargeback', one);
+      return `${one} ${amount ?? 'all'}`;
+    },
+  },
+  {
+    name: 'notice of the gateway',
+    weight: 2,
+    async run(world, client) {
+      const { notices } = world.sides;
+      const notice = notices[world.random.int(0, Math.max(0, notices.length - 1))];
+      if (!notice) return undefined;
+      const taken = await takeNotice(notice, client);
+      // Taken, it is not told again, unless the gateway did not hear so.
+      if (taken.outcome === 'done' && !world.faults.strikes('duplicate request')) {
+        const at = notices.indexOf(notice);
+        if (at >= 0) notices.splice(at, 1);
+      }
+      return `${notice.type} ${notice.gatewayReference} ${taken.outcome}`;
+    },
+  },
+  {
+    name: 'a file of records',
+    weight: 2,
+    async run(world, client) {
+      const line = await anyLine(world);
+      if (!line) return undefined;
+      const records = Array.from({ length: world.random.int(3, 6) }, () => ({
+        msisdn: line.msisdn,
+        kind: 'data',
+        amount: world.random.int(1, 900),
+        source: 'file',
+        recordId: world.policy.newId('req'),
+      }));
+      // Broken off in the middle, the whole file is sent again.
+      const half = world.faults.strikes('half a batch') ? records.slice(0, 2) : [];
+      const outcomes: string[] = [];
+      for (const record of [...half, ...records]) outcomes.push((await client.do(reportUsage, record)).outcome);
+      return `${line.id} ${half.length > 0 ? 'half, then whole' : 'whole'}: ${outcomes.join()}`;
+    },
+  },
+  {
+    name: 'try failed work again',
+    weight: 1,
+    async run(world, client) {
+      const flow = world.random.pick(['order', 'network', 'renewal', 'refund', 'notice'] as const);
+      return `${flow} ${(await client.do(retryFlow, { flow })).outcome}`;
     },
   },
   {
@@ -330,6 +403,10 @@ export const actions: readonly Action[] = [
     run: (world, client) => stockOf(world, client, world.random.int(1, 4), world.random.int(1, 4)),
   },
 ];
+
+/** The gateway tells us of something it did by itself, once or often, in any order. */
+export const takeNotice = (notice: GatewayNotice, client: Client): Promise<Answered> =>
+  client.do(receiveGatewayEvent, notice);
 
 function known(definition: AnyDefinition | undefined): AnyDefinition {
   if (!definition) throw new Error('this resource has no such command');

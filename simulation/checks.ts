@@ -100,4 +100,19 @@ export async function checkAll(
   );
   const [first] = found;
   if (first) throw new Violation(first.invariant, first.facts);
+  if (options.quiet) await checkLetters(pool, sides);
+}
+
+/**
+ * Nothing is written down as sent that did not go. The other way round a letter may go unrecorded: when its sender dies
+ * and the news is stale by the next try.
+ */
+async function checkLetters(pool: Policy['pool'], { letters }: OtherSides): Promise<void> {
+  const [row] = await runStatement<{ told: bigint }>(
+    pool,
+    `SELECT count(*) AS told FROM "party_interaction" WHERE "document"::text LIKE '%"Sent: %'`,
+    [],
+  );
+  if (Number(row?.told ?? 0) > letters.size)
+    throw new Violation('mail: what is written down as sent went out', { told: row?.told, letters: letters.size });
 }

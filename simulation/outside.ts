@@ -14,6 +14,16 @@ import { count, type FaultKind, type FaultPlan } from './faults.ts';
 export interface OtherSides {
   readonly gateway: SandboxCardGateway;
   readonly network: SandboxNetwork;
+  /** Letters that were taken, by the key of their news. */
+  readonly letters: Map<string, string>;
+  /** Notices that the gateway has given of its own accord and nobody has taken yet. It repeats them until somebody does. */
+  readonly notices: GatewayNotice[];
+}
+
+export interface GatewayNotice {
+  readonly id: string;
+  readonly type: string;
+  readonly gatewayReference: string;
 }
 
 export async function openOtherSides(now: () => Date): Promise<OtherSides> {
@@ -23,7 +33,12 @@ export async function openOtherSides(now: () => Date): Promise<OtherSides> {
     return `x${drawn}`;
   };
   const options = { directory: '', now, id, openBook: memoryJournal };
-  return { gateway: await openSandboxCardGateway(options), network: await openSandboxNetwork(options) };
+  return {
+    gateway: await openSandboxCardGateway(options),
+    network: await openSandboxNetwork(options),
+    letters: new Map(),
+    notices: [],
+  };
 }
 
 /** An answer with neither a meaning nor a promise: a proxy's page, a broken connection. */
@@ -46,7 +61,7 @@ const always: readonly FaultKind[] = ['timeout before the effect', 'timeout afte
 const withEffect: readonly FaultKind[] = [...always, 'duplicate request', 'late request'];
 
 /** The outside as one caller meets it: the sides in between which requests and answers are lost, repeated and late. */
-export function outsideFor({ gateway, network }: OtherSides, calling: Calling): Outside {
+export function outsideFor({ gateway, network, letters }: OtherSides, calling: Calling): Outside {
   const { faults } = calling;
 
   async function call<T>(
@@ -133,7 +148,13 @@ export function outsideFor({ gateway, network }: OtherSides, calling: Calling): 
   return {
     gateway: faultyGateway,
     network: faultyNetwork,
-    mail: { kind: 'mailbox', send: () => call('mail.send', always, async () => undefined) },
+    mail: {
+      kind: 'mailbox',
+      send: ({ key, subject }) =>
+        call('mail.send', withEffect, async () => {
+          letters.set(key, subject);
+        }),
+    },
     subscriptions: { callbackRefusal: async () => undefined, checkQuery: () => undefined },
   };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { actions, beginAction, firstStock } from './actions.ts';
+import { actions, beginAction, firstStock, takeNotice } from './actions.ts';
 import { Violation } from './checks.ts';
 import type { Cluster } from './database.ts';
 import { openWorld, type Tallies, type World } from './world.ts';
@@ -23,7 +23,7 @@ const turnsOfWork = 120;
 export async function runSeed(cluster: Cluster, seed: number): Promise<SeedResult> {
   const database = await cluster.open();
   try {
-    const world = await openWorld(seed, database, { begin: beginAction });
+    const world = await openWorld(seed, database, { begin: beginAction, takeNotice });
     let violation: SeedResult['violation'];
     try {
       await live(world);

@@ -22,7 +22,7 @@ import { count, drawFaultPlan, type FaultKind, type FaultPlan, type Tally } from
 import { type Listener, makeListener } from './listener.ts';
 import { stepNames } from './names.ts';
 import { operator } from './operator.ts';
-import { NoAnswer, type OtherSides, openOtherSides, outsideFor } from './outside.ts';
+import { type GatewayNotice, NoAnswer, type OtherSides, openOtherSides, outsideFor } from './outside.ts';
 import { type Random, randomOf } from './random.ts';
 import { makeTurns, type Task } from './turns.ts';
 
@@ -110,6 +110,8 @@ const connectionLost = (): Error =>
 export interface Actor {
   /** Begins something: one of the seed's actions. */
   begin(world: World): Promise<void>;
+  /** What the other sides tell until it is heard. */
+  takeNotice(notice: GatewayNotice, client: Client): Promise<unknown>;
 }
 
 export async function openWorld(seed: number, database: SimulatedDatabase, actor: Actor): Promise<World> {
@@ -374,6 +376,12 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
 
   async function settle(check: () => Promise<void>): Promise<void> {
     while (late.length > 0) await arrive();
+    for (const notice of sides.notices.splice(0)) {
+      await world.act('notice of the gateway', async (client) => {
+        await actor.takeNotice(notice, client);
+        return notice.gatewayReference;
+      });
+    }
     const deadline = 6000;
     for (let round = 0; ; round += 1) {
       if (round > deadline) throw new Violation('work: every flow comes to an end', { rounds: round });

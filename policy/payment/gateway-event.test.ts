@@ -4,7 +4,7 @@ import { systemCaller } from '../../kernel/caller.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { execute } from '../core/command.ts';
 import { runStatement } from '../core/transaction.ts';
-import { receiveGatewayEvent } from './gateway-event.ts';
+import { gatewayEventSteps, receiveGatewayEvent } from './gateway-event.ts';
 import { refundPayment } from './refund.ts';
 
 let house: House;
@@ -91,6 +91,19 @@ describe('a chargeback', () => {
     await house.gateway.chargeback(gatewayReference);
     await notice(gatewayReference);
     expect(await bills(payment)).toEqual([1000, -400, -600]);
+    expect(await house.breaches()).toEqual([]);
+  });
+
+  it('that overtakes a refund waits for its answer, and is recorded whole', async () => {
+    const { payment, gatewayReference } = await paid();
+    await execute(house.policy, refundPayment, { paymentId: payment, amount: 4 }, operator);
+    await house.gateway.chargeback(gatewayReference);
+    const input = { id: 'evt_overtakes', type: 'charge.dispute.created', gatewayReference };
+    await execute(house.policy, receiveGatewayEvent, input, systemCaller('test gateway'));
+    // The notice is looked at while nobody has asked the gateway for the refund yet, which it will refuse.
+    await house.worker(gatewayEventSteps).drain();
+    await house.settle();
+    expect(await bills(payment)).toEqual([1000, -1000]);
     expect(await house.breaches()).toEqual([]);
   });
 

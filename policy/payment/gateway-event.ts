@@ -177,7 +177,12 @@ async function takeBack(tx: Tx, payment: PaymentRow, operation: Returned, reason
     (SELECT coalesce(sum("amount_minor"), 0) FROM "refund" WHERE "payment_id" = ${payment.id} AND "state" = 'pendingAuthorization')::bigint AS under_way`;
   // An order under way grants or gives back by itself; what comes after it is judged by what it left.
   if (Number(open?.unfinished ?? 0) > 0) throw new TryLater(`the order of payment ${payment.id} is under way`);
-  const left = (payment.amountMinor ?? 0) - payment.refundedMinor - Number(open?.underWay ?? 0);
+  const underWay = Number(open?.underWay ?? 0);
+  const left = (payment.amountMinor ?? 0) - payment.refundedMinor - underWay;
+  // One of the two comes too late for the whole of the money, and the gateway is about to say which.
+  if (underWay > 0 && operation.amountMinor > left) {
+    throw new TryLater(`a refund of payment ${payment.id} is not answered yet`);
+  }
   const takenMinor = Math.min(operation.amountMinor, left);
   if (takenMinor <= 0) return 0;
   const money: JsonObject = { ...toWireMoney({ amountMinor: takenMinor, currency }) };
