@@ -1,115 +1,51 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type House, openHouse, operator } from '../../doctrine/house.ts';
+import { type House, operator } from '../../doctrine/house.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import { addCard } from '../../policy/card/commands.ts';
 import { execute, transaction } from '../../policy/core/command.ts';
 import { objects } from '../../policy/core/party.ts';
-import { runStatement } from '../../policy/core/transaction.ts';
 import { terminateLine } from '../../policy/subscription/line.ts';
-import { type HouseDoor, houseDoor, moveTo } from './testing-house.ts';
+import { type HouseDoor, houseDoor, moveTo, openShop, orderBody, type Shop, type ShopLine } from './testing-house.ts';
 
 // Business time only goes forward, so the stories follow one another. Each has a line of its own.
 
+let shop: Shop;
 let house: House;
 let door: HouseDoor;
-const offerings = new Map<string, string>();
-
 beforeAll(async () => {
-  house = await openHouse();
-  door = await houseDoor(house);
-  const rows = await runStatement<{ code: string; id: string }>(
-    house.pool,
-    'SELECT "code", "id" FROM "product_offering"',
-    [],
-  );
-  for (const { code, id } of rows) offerings.set(code, id);
+  shop = await openShop();
+  ({ house, door } = shop);
 });
-afterAll(async () => {
-  await door.close();
-  await house.close();
-});
+afterAll(() => shop.close());
 
-interface Line {
-  id: string;
-  customer: string;
-}
+const activeLine = (card?: string, plan?: string): Promise<ShopLine> => shop.line(card, plan);
+const offering = (code: string): string => shop.offering(code);
+const change = (line: ShopLine, plan: string, id?: string): JsonObject => shop.change(line, plan, id);
+const add = (id: string, code: string, line?: ShopLine): JsonObject => shop.add(id, code, line);
+const order = (customer: string, items: JsonObject[]): Promise<JsonObject> => shop.order(customer, items);
+const orderNow = (id: Json | undefined): Promise<JsonObject> => shop.orderNow(id);
+const billed = (line: ShopLine): Promise<Json[]> => shop.billed(line.customer);
 
-async function activeLine(card = 'tok_visa', plan = 'PLAN_S'): Promise<Line> {
-  const customer = await house.customer(card);
-  const order = await house.order(customer, plan);
-  await house.settle();
-  const { subscriptionId } = await house.state(order);
-  if (!subscriptionId) throw new Error('the line was not made');
-  return { id: subscriptionId, customer };
-}
-
-const offering = (code: string): string => offerings.get(code) ?? code;
-
-const change = (line: Line, plan: string, more: JsonObject = {}): JsonObject => ({
-  id: '1',
-  action: 'modify',
-  productOffering: { id: offering(plan) },
-  product: { id: line.id },
-  ...more,
-});
-
-const add = (id: string, code: string, line?: Line): JsonObject => ({
-  id,
-  action: 'add',
-  productOffering: { id: offering(code) },
-  ...(line ? { product: { id: line.id } } : {}),
-});
-
-const bodyOf = (customer: string, items: JsonObject[]): JsonObject => ({
-  relatedParty: [{ id: customer, role: 'customer', '@referredType': 'Customer' }],
-  productOrderItem: items,
-});
-
-/** Orders by TMF622. @returns the order as it was answered. */
-async function order(customer: string, items: JsonObject[], through: HouseDoor = door): Promise<JsonObject> {
-  const { status, body } = await through.http('POST', 'TMF622 productOrder', bodyOf(customer, items));
-  expect([status, body]).toEqual([201, body]);
-  return body;
-}
-
-const show = async (line: Line): Promise<JsonObject> =>
+const show = async (line: ShopLine): Promise<JsonObject> =>
   (await door.tool('subscription.show', { subscriptionId: line.id })).body;
-const product = async (line: Line): Promise<JsonObject> => (await door.http('GET', `TMF637 product/${line.id}`)).body;
-const orderNow = async (id: Json | undefined): Promise<JsonObject> =>
-  (await door.http('GET', `TMF622 productOrder/${String(id)}`)).body;
+const product = async (line: ShopLine): Promise<JsonObject> =>
+  (await door.http('GET', `TMF637 product/${line.id}`)).body;
 const pricesOf = (body: JsonObject): Json[] =>
   objects(body.productPrice).map((one) =>
     isJsonObject(one.price) && isJsonObject(one.price.taxIncludedAmount)
       ? (one.price.taxIncludedAmount.value ?? null)
       : null,
   );
+const boundary = (line: ShopLine): Promise<Date> => shop.boundary(line.id);
 
-/** What was billed to a customer, oldest first, in units. */
-async function billed(line: Line): Promise<Json[]> {
-  const { body } = await door.http('GET', `TMF678 customerBill?relatedParty.id=${line.customer}&sort=billNo`);
-  return objects(body.items).map((bill) =>
-    isJsonObject(bill.taxIncludedAmount) ? (bill.taxIncludedAmount.value ?? null) : null,
-  );
-}
-
-async function boundary(line: Line): Promise<Date> {
-  const [row] = await runStatement<{ at: Date }>(
-    house.pool,
-    `SELECT min("due_at") AS at FROM "flow_step" WHERE "flow" = 'renewal' AND "subject" = $1 AND "state" = 'waiting'`,
-    [line.id],
-  );
-  if (!row?.at) throw new Error('the line has no renewal ahead');
-  return row.at;
-}
-
-async function end(line: Line): Promise<void> {
+async function end(line: ShopLine): Promise<void> {
   await transaction(house.policy, 'test.terminate', operator, {}, (tx) =>
     terminateLine(tx, line.id, { flow: 'line', subject: line.id, confirmed: 'release', refused: 'release' }),
   );
   await house.settle();
 }
 
-const giveCard = (line: Line, token: string) =>
+const giveCard = (line: ShopLine, token: string) =>
   execute(house.policy, addCard, { customerId: line.customer, token, isPreferred: true }, operator);
 
 describe('a change of plan', () => {
@@ -425,7 +361,7 @@ describe('rules', () => {
     expect([rejected.state, objects(rejected.note)[0]?.id]).toEqual(['rejected', code]);
     const open = await houseDoor(house, [code]);
     const again = await attempt();
-    const answer = await open.http('POST', 'TMF622 productOrder', bodyOf(again.customer, again.items));
+    const answer = await open.http('POST', 'TMF622 productOrder', orderBody(again.customer, again.items));
     await open.close();
     expect([code, answer.body.state]).not.toEqual([code, 'rejected']);
   }
@@ -471,12 +407,12 @@ describe('rules', () => {
   it('subscription.one_plan_change_at_a_time: not two in one order either', () =>
     expectRejected('subscription.one_plan_change_at_a_time', async () => {
       const line = await activeLine();
-      return { customer: line.customer, items: [change(line, 'PLAN_L'), change(line, 'PLAN_L', { id: '2' })] };
+      return { customer: line.customer, items: [change(line, 'PLAN_L'), change(line, 'PLAN_L', '2')] };
     }));
 
   /** A line that is unpaid, and a good card. What is ordered for it is not worked on before somebody settles. */
   let unpaid = 0;
-  async function unpaidLine(): Promise<Line> {
+  async function unpaidLine(): Promise<ShopLine> {
     unpaid += 1;
     const line = await activeLine(`tok_renewal_declines_u${unpaid}`);
     await moveTo(house, await boundary(line));

@@ -1,9 +1,11 @@
-import type { House } from '../../doctrine/house.ts';
+import { type House, openHouse } from '../../doctrine/house.ts';
 import { createHandlers } from '../../handlers/index.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import { freezeClock } from '../../policy/clock/commands.ts';
 import { commands } from '../../policy/commands.ts';
 import { execute } from '../../policy/core/command.ts';
+import { objects } from '../../policy/core/party.ts';
+import { runStatement } from '../../policy/core/transaction.ts';
 import { activationCommandsFor, resourceCommandsFor } from '../../policy/resources.ts';
 import { queriesFor } from '../../tools/queries.ts';
 import { makeTools } from '../../tools/registry.ts';
@@ -79,4 +81,98 @@ export async function houseDoor(house: House, rulesOff: readonly string[] = []):
 export async function moveTo(house: House, at: Date): Promise<void> {
   await execute(house.policy, freezeClock, { at: at.toISOString() }, house.caller);
   await house.settle();
+}
+
+export interface ShopLine {
+  id: string;
+  customer: string;
+}
+
+/** A house and its door, with what a story of orders says again and again. */
+export interface Shop {
+  readonly house: House;
+  readonly door: HouseDoor;
+  /** An active line of a new customer. */
+  line(card?: string, plan?: string): Promise<ShopLine>;
+  /** The id of an offering of the seed; what is no code of one is given back. */
+  offering(code: string): string;
+  /** An order item that adds, for a line when it is an add-on. */
+  add(id: string, code: string, line?: ShopLine): JsonObject;
+  /** An order item that changes the plan of a line. */
+  change(line: ShopLine, plan: string, id?: string): JsonObject;
+  /** Orders by TMF622. @returns the order as it was answered. */
+  order(customer: string, items: JsonObject[]): Promise<JsonObject>;
+  orderNow(id: Json | undefined): Promise<JsonObject>;
+  /** What was billed to a customer, oldest first, in units of the currency. */
+  billed(customer: string): Promise<Json[]>;
+  /** When the next renewal of a line is due. */
+  boundary(lineId: string): Promise<Date>;
+  close(): Promise<void>;
+}
+
+export const orderBody = (customer: string, items: JsonObject[]): JsonObject => ({
+  relatedParty: [{ id: customer, role: 'customer', '@referredType': 'Customer' }],
+  productOrderItem: items,
+});
+
+export async function openShop(): Promise<Shop> {
+  const house = await openHouse();
+  const door = await houseDoor(house);
+  const rows = await runStatement<{ code: string; id: string }>(
+    house.pool,
+    'SELECT "code", "id" FROM "product_offering"',
+    [],
+  );
+  const offerings = new Map(rows.map(({ code, id }) => [code, id]));
+  const offering = (code: string): string => offerings.get(code) ?? code;
+  return {
+    house,
+    door,
+    offering,
+    async line(card, plan) {
+      const customer = await house.customer(card);
+      const order = await house.order(customer, plan);
+      await house.settle();
+      const { subscriptionId } = await house.state(order);
+      if (!subscriptionId) throw new Error('the line was not made');
+      return { id: subscriptionId, customer };
+    },
+    add: (id, code, line) => ({
+      id,
+      action: 'add',
+      productOffering: { id: offering(code) },
+      ...(line ? { product: { id: line.id } } : {}),
+    }),
+    change: (line, plan, id = '1') => ({
+      id,
+      action: 'modify',
+      productOffering: { id: offering(plan) },
+      product: { id: line.id },
+    }),
+    async order(customer, items) {
+      const { status, body } = await door.http('POST', 'TMF622 productOrder', orderBody(customer, items));
+      if (status !== 201) throw new Error(`the order was answered ${status}: ${JSON.stringify(body)}`);
+      return body;
+    },
+    orderNow: async (id) => (await door.http('GET', `TMF622 productOrder/${String(id)}`)).body,
+    async billed(customer) {
+      const { body } = await door.http('GET', `TMF678 customerBill?relatedParty.id=${customer}&sort=billNo`);
+      return objects(body.items).map((bill) =>
+        isJsonObject(bill.taxIncludedAmount) ? (bill.taxIncludedAmount.value ?? null) : null,
+      );
+    },
+    async boundary(lineId) {
+      const [row] = await runStatement<{ at: Date | null }>(
+        house.pool,
+        `SELECT min("due_at") AS at FROM "flow_step" WHERE "flow" = 'renewal' AND "subject" = $1 AND "state" = 'waiting'`,
+        [lineId],
+      );
+      if (!row?.at) throw new Error('the line has no renewal ahead');
+      return row.at;
+    },
+    async close() {
+      await door.close();
+      await house.close();
+    },
+  };
 }
