@@ -8,6 +8,8 @@ export const guardExceptions: Readonly<Record<string, string>> = {
     'A sequence has no triggers. The server may draw the next bill number, inside or outside a command, and never set it back; a number that was drawn and not used leaves a gap.',
   'public.event_position_seq':
     'A sequence has no triggers. It numbers events; the server may draw from it and never set it back.',
+  'public.roaming_switch_position_seq':
+    'A sequence has no triggers. It orders the switchings of a line’s roaming; the server may draw from it and never set it back.',
   'public.line_state_position_seq':
     'A sequence has no triggers. It orders the states of a line; the server may draw from it and never set it back.',
 };

@@ -74,13 +74,21 @@ export const invariants: readonly Invariant[] = [
         SELECT 1 FROM "bucket" b WHERE b."payment_id" = p."id" AND b."source" = 'plan'))
         OR p."state" IN ('pendingAuthorization', 'authorized'))`,
   ),
-  // A change of plan is pending until the renewal: so is its item, and an order that has nothing else to wait for.
+  // A change of plan or the end of a line is pending until the boundary: so is its item, and an order that has nothing
+  // else to wait for.
   quiet(
-    'orders: every order has come to an end, and its items with it, but for a change of plan that waits',
+    'orders: every order has come to an end, and its items with it, but for what waits for a renewal',
     `SELECT o."id", o."state", i."item_id", i."state" AS item FROM "product_order" o LEFT JOIN "order_item" i ON i."product_order_id" = o."id"
       WHERE (o."state" NOT IN ('completed', 'failed', 'partial', 'rejected', 'cancelled') AND NOT (o."state" = 'pending' AND EXISTS (
-          SELECT 1 FROM "order_item" w WHERE w."product_order_id" = o."id" AND w."action" = 'modify' AND w."state" = 'pending')))
-         OR (i."id" IS NOT NULL AND i."state" NOT IN ('completed', 'failed', 'cancelled', 'rejected') AND NOT (i."action" = 'modify' AND i."state" = 'pending'))`,
+          SELECT 1 FROM "order_item" w WHERE w."product_order_id" = o."id" AND w."action" IN ('modify', 'delete') AND w."state" = 'pending')))
+         OR (i."id" IS NOT NULL AND i."state" NOT IN ('completed', 'failed', 'cancelled', 'rejected') AND NOT (i."action" IN ('modify', 'delete') AND i."state" = 'pending'))`,
+  ),
+  always(
+    'orders: the end of a line that is open is known to its line',
+    `SELECT i."id", i."state", s."id" AS line, s."state" AS line_state FROM "order_item" i JOIN "subscription" s ON s."id" = i."subscription_id"
+      WHERE i."action" = 'delete' AND i."state" NOT IN ('completed', 'failed', 'cancelled', 'rejected') AND (s."end_item_id" IS DISTINCT FROM i."id" OR s."ends_at" IS NULL)
+    UNION ALL SELECT i."id", i."state", s."id", s."state" FROM "subscription" s LEFT JOIN "order_item" i ON i."id" = s."end_item_id"
+      WHERE s."end_item_id" IS NOT NULL AND s."state" <> 'terminated' AND (i."id" IS NULL OR i."state" IN ('completed', 'failed', 'cancelled', 'rejected'))`,
   ),
   always(
     'orders: a change of plan that is open waits for one live line, and the line for it',

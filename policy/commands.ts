@@ -11,10 +11,14 @@ import { registerHub, unregisterHub } from './notification/hub.ts';
 import { replayNotifications } from './notification/replay.ts';
 import { cancelOrderCommand } from './order/cancel.ts';
 import { changePlan, placeOrder, topUp } from './order/commands.ts';
+import { endLine, withdrawLineEnd } from './order/end.ts';
 import { receiveGatewayEvent } from './payment/gateway-event.ts';
 import { refundPayment } from './payment/refund.ts';
 import { activationCommandsFor, resourceCommandsFor } from './resources.ts';
+import { replaceEsim } from './subscription/esim.ts';
 import { withdrawPlanChangeCommand } from './subscription/plan-change.ts';
+import { portOut } from './subscription/port-out.ts';
+import { setRoaming } from './subscription/roaming.ts';
 import { moveTicket, noteTicket, openTicketCommand } from './ticket/commands.ts';
 import { reportUsage } from './usage/commands.ts';
 import { replayUsage } from './usage/quarantine.ts';
@@ -27,6 +31,11 @@ const byPeople: readonly AnyDefinition[] = [
   changePlan,
   withdrawPlanChangeCommand,
   cancelOrderCommand,
+  endLine,
+  withdrawLineEnd,
+  setRoaming,
+  replaceEsim,
+  portOut,
   refundPayment,
   receiveGatewayEvent,
   makeStatement,

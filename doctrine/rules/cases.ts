@@ -3,6 +3,7 @@ import { careCases } from './care-cases.ts';
 import type { Case } from './case.ts';
 import { catalogueCases } from './catalogue-cases.ts';
 import { confirmationCases } from './confirmation-cases.ts';
+import { lifeCases } from './life-cases.ts';
 import { lineCases } from './line-cases.ts';
 import { orderCases } from './order-cases.ts';
 import { payingCases } from './paying-cases.ts';
@@ -17,6 +18,7 @@ export const cases: Readonly<Record<string, Case>> = {
   ...careCases,
   ...catalogueCases,
   ...confirmationCases,
+  ...lifeCases,
   ...lineCases,
   ...orderCases,
   ...payingCases,

@@ -24,7 +24,9 @@ export interface Tables {
   numberAssignment: models.NumberAssignmentModel;
   orderItem: models.OrderItemModel;
   phoneNumber: models.PhoneNumberModel;
+  roamingSwitch: models.RoamingSwitchModel;
   setting: models.SettingModel;
+  stockAlarm: models.StockAlarmModel;
   appliedCustomerBillingRate: models.AppliedCustomerBillingRateModel;
   cancelProductOrder: models.CancelProductOrderModel;
   cancelServiceOrder: models.CancelServiceOrderModel;

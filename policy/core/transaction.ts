@@ -29,6 +29,8 @@ export interface Settings {
   /** Tax in hundredths of a percent that an offering carries when it names none. */
   taxRate: number;
   numberQuarantineDays: number;
+  /** How few free numbers, or free eSIM profiles, are few enough for people to be told. */
+  stockLow: number;
   unpaidTerminationDays: number;
   usageRetentionDays: number;
   vasValidityDays: number;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { command } from '../core/command.ts';
 import { appendEvent } from '../core/event.ts';
 import { rule } from '../core/rule.ts';
+import { watchStock } from './stock-alarm.ts';
 
 const numbersMax = 100_000;
 
@@ -42,6 +43,7 @@ export const loadNumbers = command<z.infer<typeof numbersInput>, { last: bigint;
       sequence: BigInt(tx.now.getTime()),
       change: { first: input.first, count: input.count, loaded: rows.length },
     });
+    await watchStock(tx, 'number');
     return { loaded: rows.length };
   },
 });
@@ -96,6 +98,7 @@ export const loadEsims = command<z.infer<typeof profilesInput>, { doubled: boole
       sequence: 1n,
       change: { count: input.profiles.length, loaded: rows.length },
     });
+    await watchStock(tx, 'esim');
     return { loaded: rows.length };
   },
 });

@@ -5,6 +5,7 @@ import { must } from '../core/machine.ts';
 import { findRow, insertRow, type Tables, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { esimMachine, numberMachine } from './machines.ts';
+import { watchStock } from './stock-alarm.ts';
 
 type NumberRow = Tables['phoneNumber'];
 type EsimRow = Tables['esimProfile'];
@@ -37,7 +38,9 @@ export async function reserveNumber(tx: Tx, heldFor: string, wished?: string): P
     await tx.sql<NumberRow>`SELECT * FROM "phone_number" WHERE "state" = 'available' AND (${wished ?? null}::text IS NULL OR "msisdn" = ${wished ?? null})
     ORDER BY "msisdn" LIMIT 1 FOR UPDATE SKIP LOCKED`;
   if (!free) return undefined;
-  return moveNumber(tx, free, 'reserve', { heldFor });
+  const reserved = await moveNumber(tx, free, 'reserve', { heldFor });
+  await watchStock(tx, 'number');
+  return reserved;
 }
 
 async function moveNumber(tx: Tx, row: NumberRow, event: string, columns: Partial<NumberRow>): Promise<NumberRow> {
@@ -61,12 +64,22 @@ export async function assignNumber(tx: Tx, msisdn: string, subscriptionId: strin
   });
 }
 
-/** Gives a number back: one that never served at once, one that did after its quarantine. */
-export async function releaseNumber(tx: Tx, msisdn: string): Promise<void> {
+/** Who may give a number or a profile back: the order item, or the line, that it was reserved for or assigned to. */
+export type Holder = readonly (string | null)[];
+
+const isHeldBy = (row: { heldFor: string | null; subscriptionId: string | null }, holder: Holder) =>
+  holder.some((id) => id !== null && (id === row.heldFor || id === row.subscriptionId));
+
+/**
+ * Gives a number back: one that never served at once, one that did after its quarantine. A number that has moved on to
+ * somebody else stays theirs: a step may run twice, or long after.
+ */
+export async function releaseNumber(tx: Tx, msisdn: string, holder: Holder): Promise<void> {
   const row = await findRow(tx, 'phoneNumber', { msisdn }, true);
-  if (!row) return;
+  if (!row || !isHeldBy(row, holder)) return;
   if (row.state === 'reserved') {
     await moveNumber(tx, row, 'release', { heldFor: null, subscriptionId: null });
+    await watchStock(tx, 'number');
     return;
   }
   if (row.state !== 'assigned') return;
@@ -86,13 +99,22 @@ export async function endQuarantine(tx: Tx, msisdn: string): Promise<void> {
   const row = await findRow(tx, 'phoneNumber', { msisdn }, true);
   if (row?.state !== 'quarantined' || (row.quarantinedUntil ?? tx.now) > tx.now) return;
   await moveNumber(tx, row, 'end_quarantine', { quarantinedUntil: null });
+  await watchStock(tx, 'number');
+}
+
+/** The number goes to another operator, for good: it is never sold here again. */
+export async function portOutNumber(tx: Tx, row: NumberRow): Promise<void> {
+  await moveNumber(tx, row, 'port_out', { heldFor: null, subscriptionId: null });
+  await updateRows(tx, 'numberAssignment', { msisdn: row.msisdn, releasedAt: null }, { releasedAt: tx.now });
 }
 
 export async function reserveEsim(tx: Tx, heldFor: string): Promise<EsimRow | undefined> {
   const [free] =
     await tx.sql<EsimRow>`SELECT * FROM "esim_profile" WHERE "state" = 'available' ORDER BY "id" LIMIT 1 FOR UPDATE SKIP LOCKED`;
   if (!free) return undefined;
-  return moveEsim(tx, free, 'reserve', { heldFor });
+  const reserved = await moveEsim(tx, free, 'reserve', { heldFor });
+  await watchStock(tx, 'esim');
+  return reserved;
 }
 
 async function moveEsim(tx: Tx, row: EsimRow, event: string, columns: Partial<EsimRow>): Promise<EsimRow> {
@@ -110,10 +132,18 @@ export async function handOutEsim(tx: Tx, esimId: string, subscriptionId: string
   await moveEsim(tx, row, 'release', { heldFor: null, subscriptionId });
 }
 
-/** Takes a profile back: to the shelf while no phone has fetched it, else for good. */
-export async function takeBackEsim(tx: Tx, esimId: string): Promise<void> {
+/** Takes a profile back from who has it: to the shelf while no phone has fetched it, else for good. */
+export async function takeBackEsim(tx: Tx, esimId: string, holder: Holder): Promise<void> {
   const row = await findRow(tx, 'esimProfile', { id: esimId }, true);
-  if (!row || row.state === 'available' || row.state === 'deleted') return;
+  if (!row || !isHeldBy(row, holder) || row.state === 'available' || row.state === 'deleted') return;
   const event = row.state === 'reserved' || row.state === 'released' ? 'unreserve' : 'delete';
   await moveEsim(tx, row, event, { heldFor: null, subscriptionId: null });
+  await watchStock(tx, 'esim');
+}
+
+/** Deletes a profile that another took the place of. Its activation code is known to a customer, so it is not sold again. */
+export async function deleteEsim(tx: Tx, esimId: string, holder: Holder): Promise<void> {
+  const row = await findRow(tx, 'esimProfile', { id: esimId }, true);
+  if (!row || !isHeldBy(row, holder) || row.state === 'deleted') return;
+  await moveEsim(tx, row, 'delete', { heldFor: null, subscriptionId: null });
 }

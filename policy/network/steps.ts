@@ -34,7 +34,9 @@ const deliver: StepDefinition = {
     const task = await context.during('network.read', async (tx) => {
       const monitor = await getRow(tx, 'monitor', { id: monitorId });
       const service = await getRow(tx, 'service', { id: monitor.serviceId ?? '' });
-      const esim = await getRow(tx, 'esimProfile', { id: service.esimId ?? '' });
+      // The profile is the task's own: a key names one task, and the line may have another profile by now.
+      const told = isJsonObject(monitor.desired) ? text(monitor.desired.esimId) : undefined;
+      const esim = await getRow(tx, 'esimProfile', { id: told ?? service.esimId ?? '' });
       return {
         key: context.step.key,
         line: service.id,
@@ -46,7 +48,7 @@ const deliver: StepDefinition = {
     });
     const then = isJsonObject(context.step.input.then) ? context.step.input.then : undefined;
     // An order can end in a refusal. A line that must be stopped, served again or let go of cannot.
-    const mayRefuse = then !== undefined && task.desired.state !== 'terminated';
+    const mayRefuse = then?.refused !== undefined && task.desired.state !== 'terminated';
     const mayGiveUp = mayRefuse && context.step.attempts >= attemptsForOrders;
     const key =
       mayRefuse || context.step.attempts === 1 ? task.key : await unrefusedKey(context.outside.network, task.key);

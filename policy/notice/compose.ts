@@ -123,6 +123,8 @@ const renewalDue: Composer = async (tx, subject, input) => {
   const line = await findRow(tx, 'subscription', { id: subject });
   const boundary = new Date(text(input.boundary) ?? Number.NaN);
   if (!line || line.state === 'terminated' || !(boundary > tx.now)) return undefined;
+  // A line that ends there is not renewed.
+  if (line.endsAt !== null && line.endsAt <= boundary) return undefined;
   const renewal = renewalOf(line);
   const price = formatMoney(renewal);
   const at = formatInstant(boundary, tx.settings.timeZone);

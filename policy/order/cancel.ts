@@ -22,6 +22,7 @@ import { firstBroken, type Rule, rule } from '../core/rule.ts';
 import { findRow, findRows, type Tables, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
+import { withdrawEnd } from '../subscription/end.ts';
 import {
   dropPlanChange,
   isPeriodCharged,
@@ -31,6 +32,7 @@ import {
   termsOf,
 } from '../subscription/line.ts';
 import { endServiceOrder } from '../subscription/provision.ts';
+import { isEnded } from './completion.ts';
 import { finalItemStates, type Item, moveItem, refusalNote } from './progress.ts';
 import { productOrderResource } from './resource.ts';
 
@@ -65,6 +67,8 @@ export interface CancelFacts {
   items: readonly Item[];
   /** Items whose money was taken, or is being taken, and changes of plan that began or are being paid for. */
   begun: readonly string[];
+  /** Items whose line has ended. */
+  ended: readonly string[];
   /** Steps that no worker has claimed yet. They are locked, so none will before we commit. */
   unclaimed: readonly string[];
 }
@@ -94,7 +98,20 @@ export const cancelOpenOrder = rule<CancelFacts>({
   shown: (facts) => ({ state: facts.order?.state ?? null }),
 });
 
-const rules: readonly Rule<CancelFacts>[] = [cancelKnown, cancelBeforeActivation, cancelOpenOrder];
+export const cancelBeforeLineEnded = rule<CancelFacts>({
+  code: 'order.cancel_before_line_ended',
+  sentence: 'The line has ended: that cannot be called off any more.',
+  status: 409,
+  kept: (facts) => facts.ended.length === 0,
+  shown: (facts) => ({ items: facts.ended }),
+});
+
+const rules: readonly Rule<CancelFacts>[] = [
+  cancelKnown,
+  cancelBeforeActivation,
+  cancelOpenOrder,
+  cancelBeforeLineEnded,
+];
 
 /**
  * Locks the order, as every step of it does first, and reads how far it is. The capture is made outside of any
@@ -113,6 +130,8 @@ async function cancelFacts(tx: Tx, document: JsonObject): Promise<CancelFacts> {
     id: string;
   }>`SELECT i."id" FROM "order_item" i JOIN "payment" p ON p."id" = i."payment_id"
     WHERE i."id" = ANY(${subjects}) AND i."state" <> 'failed' AND p."state" IN ('captured', 'done')`;
+  const ended: string[] = [];
+  for (const item of items) if (await isEnded(tx, item)) ended.push(item.itemId);
   const changing = await findBegunChanges(tx, items);
   const begun = new Set([...capturing.map((step) => step.subject), ...captured.map((item) => item.id), ...changing]);
   return {
@@ -120,6 +139,7 @@ async function cancelFacts(tx: Tx, document: JsonObject): Promise<CancelFacts> {
     order,
     items,
     begun: items.filter((item) => begun.has(item.id)).map((item) => item.itemId),
+    ended,
     unclaimed: unclaimed.map((step) => step.id),
   };
 }
@@ -172,6 +192,7 @@ async function cancelItem(tx: Tx, item: Item, reason: string): Promise<void> {
     const line = await lockLine(tx, item.subscriptionId);
     if (planChangeOf(line)?.orderItemId === item.id) await dropPlanChange(tx, line);
   }
+  if (item.action === 'delete' && item.subscriptionId) await withdrawEnd(tx, item.subscriptionId, item.id);
   if (item.subscriptionId && item.action === 'add' && termsOf(item).kind === 'plan') {
     await updateRows(tx, 'subscription', { id: item.subscriptionId }, { enabling: false });
     // Number and eSIM go back once the network has let go of them.

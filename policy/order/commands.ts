@@ -22,7 +22,8 @@ import {
 import { rule } from '../core/rule.ts';
 import { findRow, findRows, insertRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
-import { isPeriodCharged, keepPlanChange, termsOfNextPeriod } from '../subscription/line.ts';
+import { nextBoundary, planEnd } from '../subscription/end.ts';
+import { isPeriodCharged, keepPlanChange, lockLine, termsOf, termsOfNextPeriod } from '../subscription/line.ts';
 import { refusalNote } from './progress.ts';
 import { productOrderResource } from './resource.ts';
 import { buyingRules, type OrderedItem, type OrderFacts } from './rules.ts';
@@ -53,17 +54,23 @@ async function readItem(tx: Tx, item: JsonObject, customerId: string | undefined
   // A new period costs what was agreed for the line, not what the catalogue says today.
   const priced: OfferingTerms | undefined =
     terms?.kind === 'period' && line ? { ...terms, ...chargeOf(termsOfNextPeriod(line)) } : terms;
+  const action = text(item.action) ?? '';
+  const own = line && line.customerId === customerId ? line : undefined;
+  const wish = characteristic(product, 'end') ?? 'boundary';
+  // The end of a line costs nothing and takes nothing from the catalogue.
+  const ending = action === 'delete' && own ? { ...termsOf(own), amountMinor: 0 } : undefined;
   return {
     itemId: text(item.id) ?? '',
-    action: text(item.action) ?? '',
+    action,
     quantity: typeof item.quantity === 'number' ? item.quantity : 1,
     offeringId,
     offering: offering?.document,
-    terms: priced,
+    terms: action === 'delete' ? ending : priced,
     termsFault: offering && 'fault' in offering.terms ? offering.terms.fault : undefined,
     lineId,
-    line: line && line.customerId === customerId ? line : undefined,
+    line: own,
     isPeriodCharged: line !== undefined && (await isPeriodCharged(tx, line.id)),
+    endWish: typeof wish === 'string' ? wish : undefined,
     wishedNumber,
     wishedNumberState: number?.state,
   };
@@ -163,7 +170,9 @@ export async function acknowledge(tx: Tx, facts: OrderFacts): Promise<Stored> {
     ...document,
     productOrderItem: objects(document.productOrderItem).map((item, index) => {
       const own = facts.items[index]?.terms;
-      return own ? { ...item, itemPrice: [orderPrice(own)], itemTotalPrice: [orderPrice(own)] } : item;
+      return own && item.action !== 'delete'
+        ? { ...item, itemPrice: [orderPrice(own)], itemTotalPrice: [orderPrice(own)] }
+        : item;
     }),
     orderTotalPrice: [
       {
@@ -192,12 +201,38 @@ export async function acknowledge(tx: Tx, facts: OrderFacts): Promise<Stored> {
       msisdn: item.wishedNumber ?? null,
     });
     const { itemId, terms, line } = item;
+    if (item.action === 'delete') {
+      await acknowledgeEnd(tx, item, id, stored.id);
+      continue;
+    }
+    // Another item of this order may have written on the line since it was read.
     if (item.action === 'modify' && line)
-      await keepPlanChange(tx, line, { orderItemId: id, productOrderId: stored.id, itemId, terms });
+      await keepPlanChange(tx, await lockLine(tx, line.id), {
+        orderItemId: id,
+        productOrderId: stored.id,
+        itemId,
+        terms,
+      });
     const step = item.action === 'modify' ? 'await_renewal' : 'authorise';
     await schedule(tx, { flow: 'order', subject: id, step, key: `order:${id}:${step}` });
   }
   return stored;
+}
+
+/** The line is marked at once, so that no second order ends it too and its renewal knows. */
+async function acknowledgeEnd(tx: Tx, item: OrderedItem, orderItemId: string, productOrderId: string): Promise<void> {
+  if (!item.line) throw new Error('an item that ends a line has a line');
+  const isNow = item.endWish === 'now';
+  const line = await lockLine(tx, item.line.id);
+  const at = isNow ? tx.now : await nextBoundary(tx, line);
+  await planEnd(tx, line, { orderItemId, itemId: item.itemId, productOrderId, at });
+  await schedule(tx, {
+    flow: 'order',
+    subject: orderItemId,
+    step: 'end',
+    key: `order:${orderItemId}:end`,
+    input: { isNow },
+  });
 }
 
 /** An order that breaks a buying rule is kept and answered `rejected`, with the rule's code and sentence as a note. */

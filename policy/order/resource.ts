@@ -32,7 +32,7 @@ export const orderItemMachine = machine({
   name: 'productOrderItem',
   initial: ['acknowledged', 'rejected'],
   table: {
-    // A change of plan waits from the start: there is nothing to do for it before the renewal.
+    // A change of plan, or the end of a line, waits from the start: there is nothing to do for it before the boundary.
     acknowledged: { start: 'inProgress', wait: 'pending', cancel: 'cancelled', fail: 'failed' },
     inProgress: { complete: 'completed', fail: 'failed', hold: 'held', wait: 'pending', cancel: 'cancelled' },
     held: { start: 'inProgress', fail: 'failed', cancel: 'cancelled' },

@@ -17,6 +17,8 @@ export interface OrderedItem {
   line: Tables['subscription'] | undefined;
   /** A new period of the line is being paid for: by an earlier order, by its renewal, or by another item of this order. */
   isPeriodCharged: boolean;
+  /** When an item that ends a line is to end it, in the client's word. */
+  endWish: string | undefined;
   wishedNumber: string | undefined;
   wishedNumberState: string | undefined;
 }
@@ -33,9 +35,13 @@ export interface OrderFacts {
 }
 
 const isLive = (line: Tables['subscription']) => line.state === 'active' || line.state === 'blocked';
-const each = (facts: OrderFacts, kept: (item: OrderedItem) => boolean) => facts.items.every(kept);
+// What is sold is judged by the rules of buying; what ends a line has its own, below.
+const isSold = (item: OrderedItem) => item.action !== 'delete';
+const each = (facts: OrderFacts, kept: (item: OrderedItem) => boolean) => facts.items.filter(isSold).every(kept);
 const modifies = (facts: OrderFacts) => facts.items.filter((item) => item.action === 'modify');
 const eachChange = (facts: OrderFacts, kept: (item: OrderedItem) => boolean) => modifies(facts).every(kept);
+const ends = (facts: OrderFacts) => facts.items.filter((item) => item.action === 'delete');
+const eachEnd = (facts: OrderFacts, kept: (item: OrderedItem) => boolean) => ends(facts).every(kept);
 /** Whether the card is asked for money. A change of plan is paid for by the next renewal. */
 const isCharged = (facts: OrderFacts) => facts.items.some((item) => item.action === 'add');
 const plans = (facts: OrderFacts) => facts.items.filter((item) => item.action === 'add' && item.terms?.kind === 'plan');
@@ -68,8 +74,8 @@ export const itemIdsUnique = rule<OrderFacts>({
 
 export const actionServed = rule<OrderFacts>({
   code: 'order.item_action_served',
-  sentence: 'An item adds a plan or an add-on, or modifies the plan of a line; this action is not sold.',
-  kept: (facts) => each(facts, (item) => ['add', 'modify'].includes(item.action)),
+  sentence: 'An item adds a plan or an add-on, modifies the plan of a line, or ends a line (delete); nothing else.',
+  kept: (facts) => facts.items.every((item) => ['add', 'modify', 'delete'].includes(item.action)),
   shown: (facts) => ({ actions: facts.items.map((item) => item.action) }),
 });
 
@@ -225,6 +231,40 @@ export const stockLeft = rule<OrderFacts>({
   shown: (facts) => ({ numbers: facts.freeNumbers, esims: facts.freeEsims }),
 });
 
+export const endNamesLine = rule<OrderFacts>({
+  code: 'order.end_names_line',
+  sentence: 'An item that ends a line names a line of this customer as its product.',
+  kept: (facts) => eachEnd(facts, (item) => item.line !== undefined),
+  shown: (facts) => ({ lines: ends(facts).map((item) => item.lineId ?? null) }),
+});
+
+export const endNeedsLiveLine = rule<OrderFacts>({
+  code: 'subscription.end_needs_live_line',
+  sentence: 'Only a live line can be ended: this one has ended or is not active yet.',
+  kept: (facts) => eachEnd(facts, (item) => !item.line || isLive(item.line)),
+  shown: (facts) => ({ states: ends(facts).flatMap((item) => item.line?.state ?? []) }),
+});
+
+export const oneEndAtATime = rule<OrderFacts>({
+  code: 'subscription.one_end_at_a_time',
+  sentence: 'This line is being ended already: withdraw that first.',
+  status: 409,
+  kept: (facts) => {
+    const lines = ends(facts).flatMap((item) => item.line ?? []);
+    return (
+      lines.every((line) => line.endItemId === null) && new Set(lines.map((line) => line.id)).size === lines.length
+    );
+  },
+  shown: (facts) => ({ endsAt: ends(facts).flatMap((item) => item.line?.endsAt?.toISOString() ?? []) }),
+});
+
+export const endNowOrAtBoundary = rule<OrderFacts>({
+  code: 'order.end_now_or_at_boundary',
+  sentence: 'A line ends at the boundary of its period, or now: the characteristic end is boundary or now.',
+  kept: (facts) => eachEnd(facts, (item) => item.endWish === 'now' || item.endWish === 'boundary'),
+  shown: (facts) => ({ end: ends(facts).map((item) => item.endWish ?? null) }),
+});
+
 /** In the order in which a person would want to hear of them. */
 export const buyingRules = [
   hasItems,
@@ -233,6 +273,10 @@ export const buyingRules = [
   customerReachable,
   actionServed,
   quantityOne,
+  endNamesLine,
+  endNeedsLiveLine,
+  oneEndAtATime,
+  endNowOrAtBoundary,
   offeringKnown,
   offeringSellable,
   offeringPriced,

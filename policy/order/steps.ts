@@ -81,7 +81,7 @@ async function fail(tx: Tx, item: Item, code: string, sentence: string): Promise
 }
 
 /** A plan whose line has no service yet: nothing of it is reserved. */
-const isNewLine = (item: Item) => termsOf(item).kind === 'plan' && item.serviceId === null;
+const isNewLine = (item: Item) => item.action === 'add' && termsOf(item).kind === 'plan' && item.serviceId === null;
 
 /** What is asked of the card: how often an authorisation had to be made again. */
 function roundOf(context: StepContext): number {
@@ -225,7 +225,7 @@ const provision: StepDefinition = {
       const number = await reserveNumber(tx, item.id, item.msisdn ?? undefined);
       const esim = number ? await reserveEsim(tx, item.id) : undefined;
       if (!number || !esim) {
-        if (number) await releaseNumber(tx, number.msisdn);
+        if (number) await releaseNumber(tx, number.msisdn, [item.id]);
         await updateRows(tx, 'orderItem', { id: item.id }, { msisdn: null });
         await fail(tx, item, 'order.number_and_esim_in_stock', 'No number or eSIM profile is left.');
         await follow(tx, item, 'void', { reason: 'out of stock' });
@@ -442,8 +442,9 @@ const release: StepDefinition = {
   async run(context) {
     await context.finish('inventory.release', async (tx) => {
       const item = await lockItem(tx, context.step.subject);
-      if (item.msisdn) await releaseNumber(tx, item.msisdn);
-      if (item.esimId) await takeBackEsim(tx, item.esimId);
+      const holder = [item.id, item.subscriptionId];
+      if (item.msisdn) await releaseNumber(tx, item.msisdn, holder);
+      if (item.esimId) await takeBackEsim(tx, item.esimId, holder);
       await endCancellation(tx, item.productOrderId);
     });
   },

@@ -10,6 +10,7 @@ export const settingsSchema = z.object({
   timeZone: z.string().refine(isTimeZone, 'is not a time zone').default('Asia/Singapore'),
   taxRate: z.number().int().min(0).max(10_000).default(900),
   numberQuarantineDays: z.number().int().min(0).max(3650).default(90),
+  stockLow: z.number().int().min(0).max(1_000_000).default(50),
   unpaidTerminationDays: z.number().int().min(1).max(3650).default(90),
   usageRetentionDays: z.number().int().min(1).max(3650).default(90),
   vasValidityDays: z.number().int().min(1).max(3650).default(30),

@@ -7,7 +7,7 @@ import { cancelSteps, schedule } from '../core/flow.ts';
 import { machine } from '../core/machine.ts';
 import { customerIdOf, objects, refs } from '../core/party.ts';
 import { createResource, documentOf, type ResourceDefinition, type Stored, saveResource } from '../core/resource.ts';
-import { findRow, getRow, insertRow, type Tables } from '../core/table.ts';
+import { type Columns, findRow, getRow, insertRow, type Tables, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import { noticeFlow, tell } from '../notice/notice.ts';
@@ -169,6 +169,18 @@ export async function createLine(
   return stored;
 }
 
+/** Writes what a line says of itself, its state as it is; with the event that says what changed. */
+export async function describeLine(
+  tx: Tx,
+  line: Line,
+  change: (document: JsonObject) => JsonObject,
+  columns: Columns<'subscription'> = {},
+): Promise<Line> {
+  const document = documentOf(line);
+  await saveResource(tx, productResource, { ...line, document }, change(document), { ...columns, state: line.state });
+  return getRow(tx, 'subscription', { id: line.id });
+}
+
 /** Gives a line that was written without them its service, number and eSIM profile. */
 export async function equipLine(tx: Tx, lineId: string, equipment: Equipment): Promise<void> {
   const line = await lockLine(tx, lineId);
@@ -207,7 +219,8 @@ export interface Then extends JsonObject {
   flow: string;
   subject: string;
   confirmed: string;
-  refused: string;
+  /** Without it the network may not refuse: the task is delivered until it confirms. */
+  refused?: string;
 }
 
 /** Tells the network what the line now is, if that is news to it. */
@@ -339,6 +352,19 @@ export function vasExpiry(tx: Tx, terms: OfferingTerms): Date {
     : hoursAfter(tx.now, terms.validityHours);
 }
 
+const endTermName = 'end';
+
+/** How a product tells that it ends, and when. */
+export function endTerm(at: Date): JsonObject {
+  return {
+    name: endTermName,
+    description: 'Ends instead of being renewed',
+    validFor: { endDateTime: at.toISOString() },
+  };
+}
+
+export const isEndTerm = (term: JsonObject) => term.name === endTermName;
+
 /** Opens a period: fresh quota of the plan until its end, and the renewal that is due then. */
 export async function openPeriod(
   tx: Tx,
@@ -361,6 +387,7 @@ export async function openPeriod(
           description: `Period ${period.number}`,
           validFor: { startDateTime: period.startsAt.toISOString(), endDateTime: endsAt.toISOString() },
         },
+        ...(line.endItemId === null ? [] : [endTerm(endsAt)]),
       ],
     },
     {
@@ -382,6 +409,8 @@ export async function openPeriod(
   await cancelRenewal(tx, lineId);
   await cancelSteps(tx, 'unpaid', lineId);
   await scheduleRenewal(tx, lineId, endsAt);
+  // A period that is bought moves the boundary, and with it an end that waits for the boundary.
+  if (opened.endItemId !== null) await updateRows(tx, 'subscription', { id: lineId }, { endsAt });
   return opened;
 }
 
@@ -529,6 +558,7 @@ export async function terminateLine(tx: Tx, lineId: string, then?: Then): Promis
   const ended = await changeLine(tx, line, { state: 'terminated', blockReasons: [], stoppedKinds: [] });
   await cancelRenewal(tx, lineId);
   await cancelSteps(tx, 'bucket', lineId);
+  await cancelSteps(tx, 'unpaid', lineId);
   await orderNetwork(tx, lineId, then);
   // One that never was active ends with its order, and the order's end is what is told.
   if (line.state !== 'pending') await tell(tx, { kind: 'line_ended', subject: lineId });

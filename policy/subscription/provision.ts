@@ -77,7 +77,10 @@ export async function createLineServices(tx: Tx, line: NewLine): Promise<void> {
       description: `${line.planName} on ${line.msisdn}`,
       category: 'CFS',
       serviceType: 'mobileLine',
-      serviceCharacteristic: [{ name: 'msisdn', valueType: 'string', value: line.msisdn }],
+      serviceCharacteristic: [
+        { name: 'msisdn', valueType: 'string', value: line.msisdn },
+        { name: 'roaming', valueType: 'boolean', value: true },
+      ],
       serviceSpecification: refs.serviceSpecification('CustomerFacing', 'mobile-line', 'Mobile line'),
       supportingResource: supporting,
       supportingService: children.map((child) => refs.service(child.id, child.name)),

@@ -1,11 +1,13 @@
 import { daysAfter, monthsAfter } from '../../kernel/calendar.ts';
 import { type StepContext, type StepDefinition, schedule, TryLater } from '../core/flow.ts';
 import { text } from '../core/party.ts';
-import { findRow } from '../core/table.ts';
+import { findRow, findRows, getRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import { endQuarantine, releaseNumber, takeBackEsim } from '../inventory/inventory.ts';
 import { tell } from '../notice/notice.ts';
+import { completeEnd } from '../order/completion.ts';
+import { lockItem } from '../order/progress.ts';
 import {
   askAuthorisation,
   askCapture,
@@ -22,6 +24,7 @@ import {
   recordVoid,
   tokenOf,
 } from '../payment/payment.ts';
+import { endAtBoundary, endLine, endsBy } from './end.ts';
 import {
   beginNextPlan,
   changeLine,
@@ -34,7 +37,6 @@ import {
   orderNetwork,
   resume,
   scheduleRenewal,
-  terminateLine,
   termsOf,
   termsOfNextPeriod,
 } from './line.ts';
@@ -56,7 +58,7 @@ const renew: StepDefinition = {
     const boundary = context.step.dueAt;
     const begun = await context.during('subscription.renewal_attempt', async (tx) => {
       const line = await lockLine(tx, context.step.subject);
-      if (isOvertaken(line, boundary)) return undefined;
+      if (isOvertaken(line, boundary) || endsBy(line, boundary)) return undefined;
       // A charge that is still not answered is no grace: the old quota ends at the boundary and the line stops with it.
       if (context.step.attempts > 1) await expireBuckets(tx, line, boundary);
       const { name, amountMinor, currency, taxRate } = termsOfNextPeriod(line);
@@ -138,27 +140,32 @@ function isOvertaken(line: Line, boundary: Date): boolean {
 }
 
 /**
- * The line ended or got a new period before this renewal was settled. An earlier run may have asked the gateway and
- * never heard: what was taken is given back, what is held is let go.
+ * The line ended, ends here, or got a new period before this renewal was settled. An earlier run may have asked the
+ * gateway and never heard: what was taken is given back, what is held is let go. A line that ends here ends now.
  */
 async function giveUpRenewal(context: StepContext, boundary: Date): Promise<void> {
   const { gateway } = context.outside;
+  const lineId = context.step.subject;
   const payment = await context.during('payment.read', (tx) =>
     findRow(tx, 'payment', { factKey: renewalFact(context.step.subject, boundary) }),
   );
   if (!payment || (payment.state !== 'pendingAuthorization' && payment.state !== 'authorized')) {
-    await context.finish('subscription.renewal_void', async () => undefined);
+    await context.finish('subscription.renewal_void', (tx) => endAtBoundary(tx, lineId, boundary));
     return;
   }
   const taken = await capturedReference(gateway, payment);
   if (taken === undefined) {
     await askRelease(gateway, payment);
-    await context.finish('payment.record_void', (tx) => recordVoid(tx, payment.id, 'the renewal was overtaken'));
+    await context.finish('payment.record_void', async (tx) => {
+      await endAtBoundary(tx, lineId, boundary);
+      await recordVoid(tx, payment.id, 'the renewal was overtaken');
+    });
     return;
   }
   const answer = await askRefund(gateway, { ...payment, gatewayReference: taken });
   if (answer.outcome === 'failed') throw new TryLater(`the gateway would not refund: ${answer.code}`);
   await context.finish('payment.record_refund', async (tx) => {
+    await endAtBoundary(tx, lineId, boundary);
     await recordAuthorisation(tx, payment.id, { outcome: 'authorised', gatewayReference: taken, expiresAt: tx.now });
     await recordCapture(tx, payment.id, { name: 'Renewal', subscriptionId: context.step.subject });
     await recordRefund(tx, payment.id, answer.refundReference, 'the renewal was overtaken');
@@ -168,7 +175,8 @@ async function giveUpRenewal(context: StepContext, boundary: Date): Promise<void
 async function renewed(tx: Tx, lineId: string, boundary: Date, paymentId: string): Promise<void> {
   const { line } = await lockLineAndChange(tx, lineId);
   // Ended, or given a new period, while the card was asked: the next run gives the money back.
-  if (isOvertaken(line, boundary)) throw new TryLater('the line changed while its renewal was charged');
+  if (isOvertaken(line, boundary) || endsBy(line, boundary))
+    throw new TryLater('the line changed while its renewal was charged');
   const months = monthsSoFar(line, boundary, tx.settings.timeZone);
   const anchorAt = line.anchorAt ?? boundary;
   const { name } = termsOfNextPeriod(line);
@@ -201,7 +209,7 @@ async function renewed(tx: Tx, lineId: string, boundary: Date, paymentId: string
 /** No grace: the line is blocked at that instant, waits for the next boundary, and ends after the unpaid days. */
 async function declined(tx: Tx, lineId: string, boundary: Date, reason: string): Promise<void> {
   const line = await lockLine(tx, lineId);
-  if (line.state === 'terminated') return;
+  if (line.state === 'terminated' || (await endAtBoundary(tx, lineId, boundary))) return;
   await expireBuckets(tx, line, boundary);
   const current = await lockLine(tx, lineId);
   if (!current.blockReasons.includes('unpaid')) {
@@ -248,21 +256,28 @@ const terminateUnpaid: StepDefinition = {
     await context.finish('subscription.terminate', async (tx) => {
       const line = await lockLine(tx, context.step.subject);
       if (!line.blockReasons.includes('unpaid')) return;
-      await terminateLine(tx, line.id, { flow: 'line', subject: line.id, confirmed: 'release', refused: 'release' });
+      await endLine(tx, line.id);
     });
   },
 };
 
-/** Number to quarantine and eSIM back, once the network has let go. */
+/** Number to quarantine and eSIM back, once the network has let go; then the order that ended the line is complete. */
 const releaseLine: StepDefinition = {
   flow: 'line',
   step: 'release',
   summary: 'Return number and eSIM of an ended line',
   async run(context) {
     await context.finish('inventory.release', async (tx) => {
+      const { endItemId } = await getRow(tx, 'subscription', { id: context.step.subject });
+      // An order is locked before its line.
+      const item = endItemId === null ? undefined : await lockItem(tx, endItemId);
       const line = await lockLine(tx, context.step.subject);
-      if (line.msisdn) await releaseNumber(tx, line.msisdn);
-      if (line.esimId) await takeBackEsim(tx, line.esimId);
+      if (line.msisdn) await releaseNumber(tx, line.msisdn, [line.id]);
+      if (line.esimId) await takeBackEsim(tx, line.esimId, [line.id]);
+      // The profile that was to take its place, if it was being replaced.
+      for (const held of await findRows(tx, 'esimProfile', { heldFor: line.id }))
+        await takeBackEsim(tx, held.id, [line.id]);
+      if (item) await completeEnd(tx, item, line);
     });
   },
 };

@@ -41,6 +41,7 @@ export const usageRules: readonly Rule<never>[] = [
   ),
   judgedInDatabase('usage.number_known', 'The number belongs to no line.'),
   judgedInDatabase('usage.line_active', 'The line was not active when this was used.'),
+  judgedInDatabase('usage.roaming_on', 'Roaming of this line was switched off when this was used.'),
   judgedInDatabase('usage.allowance_left', 'This service of the line is stopped: its allowance is used up.'),
 ];
 

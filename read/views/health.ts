@@ -1,9 +1,8 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import { query, readOne } from './query.ts';
-import { instant, readAt, readAtSql } from './shapes.ts';
+import { instant, readAt, readAtSql, stockLowSql } from './shapes.ts';
 
-const stockLow = 50;
 const networkLagSecondsMax = 60;
 const stepLagSecondsMax = 60;
 
@@ -15,7 +14,11 @@ const machineryFacts = z.object({
   }),
   network: z.object({ pending: z.number().int(), oldestSeconds: z.number() }),
   notifications: z.object({ parkedHubs: z.number().int(), parkedResources: z.number().int() }),
-  stock: z.object({ numbers: z.number().int(), esims: z.number().int() }),
+  stock: z.object({
+    numbers: z.number().int(),
+    esims: z.number().int(),
+    low: z.number().int().describe('Fewer than so many of either raise an alarm: the setting stockLow'),
+  }),
 });
 
 const healthFacts = machineryFacts.extend({
@@ -42,14 +45,14 @@ export type HealthView = z.infer<typeof healthShape>;
 export function alarmsOf(facts: z.infer<typeof machineryFacts>): z.infer<typeof alarm>[] {
   const { steps, network, notifications, stock } = facts;
   const alarms: (z.infer<typeof alarm> | undefined)[] = [
-    stock.numbers < stockLow
+    stock.numbers < stock.low
       ? {
           code: 'number.stock_low',
           sentence: `Only ${stock.numbers} numbers are left to sell.`,
           command: 'bss number load <first> <count>',
         }
       : undefined,
-    stock.esims < stockLow
+    stock.esims < stock.low
       ? {
           code: 'esim.stock_low',
           sentence: `Only ${stock.esims} eSIM profiles are left to sell.`,
@@ -102,7 +105,7 @@ const machinerySql = `'steps', (SELECT json_build_object('due', count(*), 'retry
   'notifications', json_build_object('parkedHubs', (SELECT count(*) FROM "hub" WHERE "parked_at" IS NOT NULL),
     'parkedResources', (SELECT count(*) FROM "delivery_queue" WHERE "parked_at" IS NOT NULL)),
   'stock', json_build_object('numbers', (SELECT count(*) FROM "phone_number" WHERE "state" = 'available'),
-    'esims', (SELECT count(*) FROM "esim_profile" WHERE "state" = 'available'))`;
+    'esims', (SELECT count(*) FROM "esim_profile" WHERE "state" = 'available'), 'low', ${stockLowSql})`;
 
 /** What a watchdog looks at every few seconds: nothing in it costs more as the business grows, but for the work that waits. */
 export async function readMachinery(database: Pool): Promise<Machinery> {

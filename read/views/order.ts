@@ -13,7 +13,10 @@ import {
   timeZoneSql,
 } from './shapes.ts';
 
-/** The stages from click to coverage. An add-on to a live line skips those that make a line. */
+/**
+ * The stages from click to coverage. An add-on to a live line skips those that make a line; the end of a line skips
+ * those that take money too.
+ */
 export const orderStages = [
   'acknowledged',
   'authorised',
@@ -73,7 +76,8 @@ export type OrderItemView = z.infer<typeof itemShape>;
 const itemRow = z.object({
   ...itemShape.omit({ stages: true }).shape,
   makesLine: z.boolean(),
-  changesPlan: z.boolean(),
+  /** Whether it waits for a renewal, as a change of plan and the end of a line do. */
+  waitsForRenewal: z.boolean(),
   acknowledgedAt: instant,
   authorisedAt: instant.nullable(),
   reservedAt: instant.nullable(),
@@ -101,10 +105,10 @@ export function stagesOf(item: z.infer<typeof itemRow>): z.infer<typeof stageSha
     completed: item.completedAt,
   };
   const ofLine: readonly OrderStage[] = ['reserved', 'provisioned', 'enabled'];
-  // A change of plan asks no card and makes no line: it waits for the renewal, which completes it.
-  const ofChange: readonly OrderStage[] = ['acknowledged', 'completed'];
+  // What waits for a renewal asks no card and makes no line: the renewal completes it.
+  const ofWaiting: readonly OrderStage[] = ['acknowledged', 'completed'];
   const applying = orderStages.filter((name) =>
-    item.changesPlan ? ofChange.includes(name) : item.makesLine || !ofLine.includes(name),
+    item.waitsForRenewal ? ofWaiting.includes(name) : item.makesLine || !ofLine.includes(name),
   );
   const isOver = ['failed', 'cancelled', 'rejected'].includes(item.state);
   const standsAt = item.state === 'completed' ? undefined : applying.find((name) => facts[name] === null);
@@ -128,7 +132,7 @@ const itemsSql =
       'reason', coalesce(p."document" ->> 'statusReason', p."failure_reason")) END,
     'serviceOrder', CASE WHEN so."id" IS NULL THEN NULL ELSE json_build_object('id', so."id", 'state', so."state") END,
     'makesLine', coalesce(i."terms" ->> 'kind', 'plan') = 'plan' AND i."action" = 'add',
-    'changesPlan', i."action" = 'modify',
+    'waitsForRenewal', i."action" IN ('modify', 'delete'),
     'acknowledgedAt', wire_time(o."created_at"), 'authorisedAt', wire_time(p."authorised_at"), 'reservedAt', wire_time(v."created_at"),
     'provisionedAt', wire_time(m."provisioned"), 'capturedAt', wire_time(p."captured_at"), 'enabledAt', wire_time(m."enabled"),
     'completedAt', CASE WHEN i."state" = 'completed' THEN coalesce(o."document" ->> 'completionDate', wire_time(o."updated_at")) END,

@@ -29,6 +29,11 @@ export const readAt = { now: instant, timeZone: z.string() };
 // The zone that a new installation has; what is stored wins.
 const timeZoneDefault = 'Asia/Singapore';
 export const timeZoneSql = `coalesce((SELECT "value" #>> '{}' FROM "setting" WHERE "name" = 'timeZone'), '${timeZoneDefault}')`;
+
+// The threshold that a new installation has; what is stored wins.
+const stockLowDefault = 50;
+export const stockLowSql = `coalesce((SELECT ("value" #>> '{}')::int FROM "setting" WHERE "name" = 'stockLow'), ${stockLowDefault})`;
+
 export const readAtSql = `'now', wire_time(business_now()), 'timeZone', ${timeZoneSql}`;
 
 export function moneySql(amountMinor: string, currency: string): string {

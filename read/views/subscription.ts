@@ -47,6 +47,8 @@ export const bucketShape = z.object({
 });
 export type BucketView = z.infer<typeof bucketShape>;
 
+const esimShape = z.object({ id: z.string(), state: z.string(), iccidLastFour: z.string() });
+
 export const subscriptionShape = z.object({
   ...readAt,
   ...lineShape.shape,
@@ -55,6 +57,10 @@ export const subscriptionShape = z.object({
   blockedAt: instant.nullable(),
   terminatedAt: instant.nullable(),
   isRoamingEnabled: z.boolean(),
+  end: z
+    .object({ at: instant, orderId: z.string().nullable() })
+    .nullable()
+    .describe('When the line ends instead of being renewed, by which order; null when it goes on'),
   pendingChange: z
     .object({
       offering: z.string(),
@@ -69,10 +75,16 @@ export const subscriptionShape = z.object({
     state: z.enum(['none', 'pending', 'confirmed']).describe('Whether the network has done what it was last told'),
     since: instant.nullable(),
   }),
-  esim: z.object({ id: z.string(), state: z.string(), iccidLastFour: z.string() }).nullable(),
+  esim: esimShape.nullable(),
+  nextEsim: esimShape.nullable().describe('The profile that takes its place once the network has confirmed it'),
   buckets: z.array(bucketShape),
 });
 export type SubscriptionView = z.infer<typeof subscriptionShape>;
+
+/** The profile in row `e`, by the last digits of its ICCID; the whole of it is never shown. */
+function esimSql(e: string): string {
+  return `CASE WHEN ${e}."id" IS NULL THEN NULL ELSE json_build_object('id', ${e}."id", 'state', ${e}."state", 'iccidLastFour', right(${e}."iccid", 4)) END`;
+}
 
 export const showSubscription = query({
   name: 'subscription.show',
@@ -93,6 +105,8 @@ export const showSubscription = query({
         'customer', json_build_object('id', s."customer_id", 'name', c."name"),
         'stateSince', wire_time(s."state_since"), 'blockedAt', wire_time(s."blocked_at"), 'terminatedAt', wire_time(s."terminated_at"),
         'isRoamingEnabled', s."roaming_enabled",
+        'end', CASE WHEN s."ends_at" IS NULL THEN NULL ELSE json_build_object('at', wire_time(s."ends_at"),
+          'orderId', (SELECT i."product_order_id" FROM "order_item" i WHERE i."id" = s."end_item_id")) END,
         'pendingChange', CASE WHEN s."pending_change" IS NULL THEN NULL ELSE json_build_object(
           'offering', coalesce(s."pending_change" -> 'terms' ->> 'name', 'another plan'), 'code', s."pending_change" -> 'terms' ->> 'code',
           'price', ${moneySql(`(s."pending_change" -> 'terms' ->> 'amountMinor')::bigint`, `(s."pending_change" -> 'terms' ->> 'currency')`)},
@@ -103,7 +117,7 @@ export const showSubscription = query({
         'network', json_build_object(
           'state', CASE WHEN m."id" IS NULL THEN 'none' WHEN m."confirmed_at" IS NULL THEN 'pending' ELSE 'confirmed' END,
           'since', wire_time(coalesce(m."confirmed_at", m."created_at"))),
-        'esim', CASE WHEN e."id" IS NULL THEN NULL ELSE json_build_object('id', e."id", 'state', e."state", 'iccidLastFour', right(e."iccid", 4)) END,
+        'esim', ${esimSql('e')}, 'nextEsim', ${esimSql('x')},
         'buckets', ${arraySql(`SELECT json_build_object('id', b."id", 'kind', b."kind", 'source', b."source",
             'offering', coalesce(o."code", o."document" ->> 'name', b."offering_id"), 'state', b."state",
             'granted', ${quantitySql('b."kind"', 'b."granted"')}, 'remaining', ${quantitySql('b."kind"', 'b."remaining"')},
@@ -116,6 +130,7 @@ export const showSubscription = query({
       FROM "subscription" s
         LEFT JOIN "customer" c ON c."id" = s."customer_id"
         LEFT JOIN "esim_profile" e ON e."id" = s."esim_id"
+        LEFT JOIN "esim_profile" x ON x."id" = s."next_esim_id"
         LEFT JOIN LATERAL (SELECT * FROM "monitor" WHERE "service_id" = s."service_id" ORDER BY "sequence" DESC LIMIT 1) m ON true
       WHERE s."id" = $1 AND ($2::text IS NULL OR s."customer_id" = $2)`,
       [subscriptionId, ownerOf(caller)],

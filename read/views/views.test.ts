@@ -511,7 +511,7 @@ test('health counts, and rings for what a person should act on', async () => {
     customers: 3,
     lines: { active: 1, blocked: 1, pending: 0, terminated: 0 },
     orders: { open: 0 },
-    stock: { numbers: 2, esims: 1 },
+    stock: { numbers: 2, esims: 1, low: 50 },
     clock: 'frozen',
     steps: { retrying: 1 },
   });
@@ -522,7 +522,7 @@ test('health counts, and rings for what a person should act on', async () => {
     ...view,
     steps: { due: 0, retrying: 0, oldestDueSeconds: 0 },
     network: { pending: 0, oldestSeconds: 0 },
-    stock: { numbers: 900, esims: 900 },
+    stock: { numbers: 900, esims: 900, low: 50 },
   };
   expect(alarmsOf(quiet)).toEqual([]);
   expect(alarmsOf({ ...quiet, network: { pending: 2, oldestSeconds: 61 } }).map((one) => one.code)).toEqual([

@@ -77,6 +77,7 @@ export function testWire(pool: pg.Pool = nowhere()): Wire {
         timeZone: 'Asia/Singapore',
         taxRate: 900,
         numberQuarantineDays: 90,
+        stockLow: 50,
         unpaidTerminationDays: 90,
         usageRetentionDays: 90,
         vasValidityDays: 30,

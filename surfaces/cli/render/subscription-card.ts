@@ -53,7 +53,8 @@ function periodLine(view: SubscriptionView, inner: number, paint: Paint): string
   const from = dayOf(period.startsAt, view.timeZone);
   const to = dayOf(period.endsAt, view.timeZone);
   const days = period.daysToRenewal;
-  const renews = days === 0 ? 'renews today' : `renews in ${days} ${days === 1 ? 'day' : 'days'}`;
+  const next = view.end ? 'ends' : 'renews';
+  const renews = days === 0 ? `${next} today` : `${next} in ${days} ${days === 1 ? 'day' : 'days'}`;
   const ahead = view.state === 'terminated' ? 'ended' : renews;
   const width = Math.min(periodBarMax, inner - from.length - to.length - ahead.length - 4);
   const length = Date.parse(period.endsAt) - Date.parse(period.startsAt);
@@ -67,8 +68,9 @@ function periodLine(view: SubscriptionView, inner: number, paint: Paint): string
 }
 
 function about(view: SubscriptionView, paint: Paint): (readonly [string, string, ((text: string) => string)?])[] {
-  const { card: paid, esim, network } = view;
+  const { card: paid, end, esim, network, nextEsim } = view;
   return [
+    ['ends', end && view.state !== 'terminated' ? minuteOf(end.at, view.timeZone) : '', paint.warn],
     ['next plan', nextPlan(view)],
     [
       'card',
@@ -77,6 +79,8 @@ function about(view: SubscriptionView, paint: Paint): (readonly [string, string,
     ],
     ['network', networkText(view), network.state === 'pending' ? paint.warn : undefined],
     ['eSIM', esim ? `${esim.state}, ICCID ends ${esim.iccidLastFour}` : ''],
+    ['new eSIM', nextEsim ? `waits for the network, ICCID ends ${nextEsim.iccidLastFour}` : '', paint.warn],
+    ['roaming', view.isRoamingEnabled ? '' : 'switched off', paint.warn],
     ['blocked', view.blockedAt ? `since ${minuteOf(view.blockedAt, view.timeZone)}` : '', paint.bad],
     ['ended', view.terminatedAt ? minuteOf(view.terminatedAt, view.timeZone) : ''],
   ];
