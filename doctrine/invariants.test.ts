@@ -104,11 +104,15 @@ const damages: Readonly<Record<string, readonly string[]>> = {
   'money: what was taken for a renewal opened a period': [
     `UPDATE "payment" SET "purpose" = 'renewal' WHERE "state" = 'captured' AND "id" IN (SELECT "payment_id" FROM "bucket" WHERE "source" = 'vas')`,
   ],
-  'orders: every order has come to an end, and its items with it, but for a change of plan that waits': [
+  'orders: every order has come to an end, and its items with it, but for what waits for a renewal': [
     `UPDATE "product_order" SET "state" = 'pending'`,
     `UPDATE "order_item" SET "state" = 'pending'`,
     `UPDATE "product_order" SET "state" = 'inProgress'`,
     `UPDATE "order_item" SET "state" = 'held'`,
+  ],
+  'orders: the end of a line that is open is known to its line': [
+    `UPDATE "order_item" SET "action" = 'delete', "state" = 'pending' WHERE "state" = 'completed'`,
+    `UPDATE "subscription" SET "end_item_id" = 'itm_none', "ends_at" = now() WHERE "state" = 'active'`,
   ],
   'orders: a change of plan that is open waits for one live line, and the line for it': [
     `UPDATE "order_item" SET "action" = 'modify', "state" = 'pending' WHERE "state" = 'completed'`,
