@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off scenarios simulate mock bench-lists clean
+.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off scenarios simulate simulate-planted mock bench-lists clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ scenarios: build ## play the stories of scenarios/ through the public doors
 SEEDS ?= 50
 simulate: build ## play the policy layer through seeded faults and crashes (SEEDS=500 for the long form)
 	$(TSX) simulation/main.ts $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+simulate-planted: build ## plant three bugs, one at a time, and see the simulation find each
+	$(TSX) simulation/planted.ts
 
 test: check conformance ## everything that gates a change
 	npx --no-install vitest run
