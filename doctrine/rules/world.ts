@@ -49,7 +49,7 @@ export interface World {
   cardOf(customer: string): Promise<string>;
   accountOf(customer: string): Promise<string>;
   /** A line of its own that is active. */
-  line(plan?: string): Promise<Line>;
+  line(plan?: string, card?: string): Promise<Line>;
   /** A line that is shared by cases which leave it as it is, also when they are not refused. */
   readonly shared: Line;
   /** The id of an offering of the seed. */
@@ -152,8 +152,8 @@ export async function openWorld(): Promise<OpenWorld> {
   const cardOf = (customer: string) =>
     one('SELECT "id" FROM "payment_method" WHERE "customer_id" = $1 LIMIT 1', customer);
 
-  async function line(plan = 'PLAN_S'): Promise<Line> {
-    const customer = await house.customer();
+  async function line(plan = 'PLAN_S', card?: string): Promise<Line> {
+    const customer = await house.customer(card);
     const order = await house.order(customer, plan);
     await house.settle();
     const [found] = await rows<{ id: string; msisdn: string; service: string }>(
