@@ -20,6 +20,10 @@ export interface Configuration {
   sandbox: { url: string; secret: string } | undefined;
   /** The server that mail goes out by; the mailbox of development when not given. */
   smtp: { url: string; from: string } | undefined;
+  /** Real cards, by Stripe; the sandbox when not given. */
+  stripe:
+    | { secretKey: string; webhookSecret: string | undefined; url: string | undefined; returnUrl: string | undefined }
+    | undefined;
   logLevel: string;
   /** Judge every answer by the contract. Off in production, where a defect must not become an outage. */
   validateResponses: boolean;
@@ -45,6 +49,13 @@ const variables = z.object({
   AIRTIME_SANDBOX_URL: z.url().optional(),
   SANDBOX_SECRET: z.string().min(16).optional(),
   SANDBOX_SECRET_FILE: z.string().optional(),
+  AIRTIME_CARD_GATEWAY: z.enum(['sandbox', 'stripe']).default('sandbox'),
+  AIRTIME_STRIPE_SECRET_KEY: z.string().optional(),
+  AIRTIME_STRIPE_SECRET_KEY_FILE: z.string().optional(),
+  AIRTIME_STRIPE_WEBHOOK_SECRET: z.string().optional(),
+  AIRTIME_STRIPE_WEBHOOK_SECRET_FILE: z.string().optional(),
+  AIRTIME_STRIPE_URL: z.url().optional(),
+  AIRTIME_STRIPE_RETURN_URL: z.url().optional(),
   AIRTIME_SMTP_URL: z.string().optional(),
   AIRTIME_SMTP_URL_FILE: z.string().optional(),
   AIRTIME_MAIL_FROM: z
@@ -108,6 +119,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     statementTimeoutMs: env.AIRTIME_STATEMENT_TIMEOUT_MS,
     sandbox: env.AIRTIME_SANDBOX_URL && secret ? { url: env.AIRTIME_SANDBOX_URL, secret } : undefined,
     smtp: smtpUrl && env.AIRTIME_MAIL_FROM ? { url: smtpUrl, from: env.AIRTIME_MAIL_FROM } : undefined,
+    stripe: stripeOf(env),
     logLevel: env.AIRTIME_LOG_LEVEL,
     validateResponses: env.AIRTIME_VALIDATE_RESPONSES ?? env.NODE_ENV !== 'production',
     worker: env.AIRTIME_WORKER,
@@ -117,6 +129,25 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
       ? readFileSync(env.AIRTIME_SIGNING_SECRET_FILE, 'utf8').trim()
       : env.AIRTIME_SIGNING_SECRET,
   };
+}
+
+/** A secret, from its file when one is named. A message about it never repeats it. */
+const secretOf = (value: string | undefined, file: string | undefined): string | undefined =>
+  file === undefined ? value : readFileSync(file, 'utf8').trim();
+
+function stripeOf(env: z.output<typeof variables>): Configuration['stripe'] {
+  if (env.AIRTIME_CARD_GATEWAY !== 'stripe') return undefined;
+  const secretKey = secretOf(env.AIRTIME_STRIPE_SECRET_KEY, env.AIRTIME_STRIPE_SECRET_KEY_FILE);
+  const webhookSecret = secretOf(env.AIRTIME_STRIPE_WEBHOOK_SECRET, env.AIRTIME_STRIPE_WEBHOOK_SECRET_FILE);
+  if (secretKey === undefined || !/^(sk|rk)_(test|live)_\w+$/.test(secretKey)) {
+    throw new ConfigurationError(
+      'AIRTIME_CARD_GATEWAY: stripe needs AIRTIME_STRIPE_SECRET_KEY or AIRTIME_STRIPE_SECRET_KEY_FILE, a key that begins with sk_ or rk_.',
+    );
+  }
+  if (webhookSecret !== undefined && !/^whsec_\w+$/.test(webhookSecret)) {
+    throw new ConfigurationError('AIRTIME_STRIPE_WEBHOOK_SECRET: give the signing secret of the endpoint, whsec_….');
+  }
+  return { secretKey, webhookSecret, url: env.AIRTIME_STRIPE_URL, returnUrl: env.AIRTIME_STRIPE_RETURN_URL };
 }
 
 export const paths = (home: string) => ({

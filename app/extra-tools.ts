@@ -1,15 +1,20 @@
 import { z } from 'zod';
 import type { Mail } from '../adapters/mail.ts';
+import { RequestRefused } from '../adapters/outcome.ts';
 import type { SandboxCardGateway } from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
 import { cardGatewayPlan, gatewayOperation, totals } from '../adapters/sandbox/card-gateway/wire.ts';
 import { type Mailbox, mailboxEntry } from '../adapters/sandbox/mail/mailbox.ts';
 import type { SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
 import { networkLine, networkPlan } from '../adapters/sandbox/network/wire.ts';
+import type { Caller } from '../kernel/caller.ts';
 import type { MachineClock } from '../kernel/clock.ts';
-import { conflict, notFound } from '../kernel/error.ts';
-import type { Policy } from '../policy/core/command.ts';
+import { conflict, invalid, notFound } from '../kernel/error.ts';
+import { fromWireMoney } from '../kernel/money.ts';
+import { execute, type Policy } from '../policy/core/command.ts';
 import { runStatement } from '../policy/core/transaction.ts';
 import { hubSecret } from '../policy/notification/signature.ts';
+import { receiveGatewayEvent } from '../policy/payment/gateway-event.ts';
+import { type Books, booksShape, checkBooks } from '../read/views/books.ts';
 import { advanceClock, bindExtra, type ExtraTool } from '../tools/extra.ts';
 import type { Tool } from '../tools/registry.ts';
 import { advanceTo } from '../workers/clock-mover.ts';
@@ -68,7 +73,7 @@ const foundOperation = z.object({ operation: gatewayOperation.nullable() });
 
 const findGatewayOperation: ExtraTool<z.infer<typeof findInput>, z.infer<typeof foundOperation>> = {
   name: 'card_gateway.find',
-  summary: 'Ask the sandbox card gateway what became of an attempt',
+  summary: 'Ask the card gateway what became of an attempt',
   audience: ['operator'],
   effect: 'read',
   input: findInput,
@@ -140,6 +145,54 @@ const showMail: ExtraTool<z.infer<typeof mailShowInput>, z.infer<typeof shownMai
   examples: ['bss mail show notice:receipt:bil_…'],
 };
 
+const chargebackInput = z.strictObject({
+  paymentId: z.string().min(1).max(255).describe('The payment whose money the bank takes back'),
+  amount: z
+    .number()
+    .positive()
+    .optional()
+    .describe('How much, in units of its currency; all that is left, when not given'),
+});
+const startedChargeback = z.object({ key: z.string(), paymentId: z.string(), message: z.string() });
+
+const startChargeback: ExtraTool<z.infer<typeof chargebackInput>, z.infer<typeof startedChargeback>> = {
+  name: 'card_gateway.charge_back',
+  summary: 'Have the sandbox bank take captured money back',
+  audience: ['operator'],
+  effect: 'write',
+  input: chargebackInput,
+  output: startedChargeback,
+  positional: ['paymentId', 'amount'],
+  examples: ['bss card-gateway charge-back pay_…', 'bss card-gateway charge-back pay_… 5'],
+};
+
+const closeDisputeInput = z.strictObject({
+  key: z.string().min(1).max(255).describe('The chargeback, as its case names it'),
+  ended: z.enum(['won', 'lost']).describe('For whom it was decided: won is for us'),
+});
+const closedDispute = z.object({ key: z.string(), ended: z.string() });
+
+const closeDispute: ExtraTool<z.infer<typeof closeDisputeInput>, z.infer<typeof closedDispute>> = {
+  name: 'card_gateway.close_dispute',
+  summary: 'Have the sandbox bank decide about a chargeback',
+  audience: ['operator'],
+  effect: 'write',
+  input: closeDisputeInput,
+  output: closedDispute,
+  positional: ['key', 'ended'],
+  examples: ['bss card-gateway close-dispute chargeback_… won'],
+};
+
+const checkBooksTool: ExtraTool<Record<string, never>, Books> = {
+  name: 'books.check',
+  summary: 'Compare payments, bills and quota with each other and with the card gateway’s own book',
+  audience: ['operator'],
+  effect: 'read',
+  input: z.strictObject({}),
+  output: booksShape,
+  examples: ['bss books check'],
+};
+
 /** What workers carry out, or only a sandbox has. */
 // biome-ignore lint/suspicious/noExplicitAny: a heterogeneous list has no common type but this
 export const extraDefinitions: readonly ExtraTool<any, any>[] = [
@@ -153,19 +206,26 @@ export const extraDefinitions: readonly ExtraTool<any, any>[] = [
   showHubSecret,
   listMail,
   showMail,
+  startChargeback,
+  closeDispute,
+  checkBooksTool,
 ];
 
 export interface ExtraParts {
   readonly policy: Policy;
   readonly worker: Worker;
   readonly clock: MachineClock;
-  readonly gateway: SandboxCardGateway;
+  /** None where cards are real. */
+  readonly gateway: SandboxCardGateway | undefined;
   readonly network: SandboxNetwork;
   readonly signingSecret: string;
   readonly mail: Mail;
 }
 
 export function bindExtras({ policy, worker, clock, gateway, network, signingSecret, mail }: ExtraParts): Tool[] {
+  // The sandbox has no address to call: it gives notice here, in the shape in which a real gateway's notice is kept.
+  const tell = (id: string, type: string, gatewayReference: string, caller: Caller) =>
+    execute(policy, receiveGatewayEvent, { id, type, gatewayReference }, caller);
   return [
     bindExtra(advanceClock, async (input, caller) => {
       const [row] = await runStatement<{ now: Date }>(policy.pool, 'SELECT business_now() AS now', []);
@@ -175,13 +235,15 @@ export function bindExtras({ policy, worker, clock, gateway, network, signingSec
       return { from: from.toISOString(), ...(await advanceTo(policy, worker, clock, to, caller)) };
     }),
     bindExtra(planNetworkFault, (input) => network.plan(input)),
-    bindExtra(planCardGatewayFault, (input) => gateway.plan(input)),
+    bindExtra(planCardGatewayFault, (input) => sandboxOf(gateway).plan(input)),
     bindExtra(showGatewayTotals, async () => {
-      const summed = await gateway.totals();
+      const summed = await sandboxOf(gateway).totals();
       const none = { currency: policy.settings.currency, capturedMinor: 0, refundedMinor: 0, chargedBackMinor: 0 };
       return { totals: summed.length > 0 ? summed : [none] };
     }),
-    bindExtra(findGatewayOperation, async ({ key }) => ({ operation: (await gateway.find(key)) ?? null })),
+    bindExtra(findGatewayOperation, async ({ key }) => ({
+      operation: (await policy.outside.gateway.find(key)) ?? null,
+    })),
     bindExtra(showNetworkLine, async ({ serviceId }) => ({ line: (await network.line(serviceId)) ?? null })),
     bindExtra(showHubSecret, async ({ hub }) => {
       const found = await runStatement(policy.pool, 'SELECT "id" FROM "hub" WHERE "id" = $1', [hub]);
@@ -197,12 +259,52 @@ export function bindExtras({ policy, worker, clock, gateway, network, signingSec
       if (!found) throw notFound('mail', key);
       return { ...found, at: found.at.toISOString() };
     }),
+    bindExtra(startChargeback, async ({ paymentId, amount }, caller) => {
+      const sandbox = sandboxOf(gateway);
+      const [payment] = await runStatement<{ gatewayReference: string | null; currency: string | null }>(
+        policy.pool,
+        'SELECT "gateway_reference", "currency" FROM "payment" WHERE "id" = $1',
+        [paymentId],
+      );
+      if (!payment) throw notFound('payment', paymentId);
+      const reference = payment.gatewayReference ?? '';
+      const unit = payment.currency ?? policy.settings.currency;
+      const money = amount === undefined ? undefined : fromWireMoney({ unit, value: amount });
+      if (amount !== undefined && money === undefined) {
+        throw invalid(`amount: ${unit} cannot express it.`, [
+          { field: 'amount', rule: 'is finer than the currency', remedy: 'Give an amount of whole minor units.' },
+        ]);
+      }
+      const { key, message } = await refusedAsConflict(() => sandbox.chargeback(reference, money?.amountMinor));
+      await tell(`${key}:created`, 'chargeback.created', reference, caller);
+      return { key, paymentId, message };
+    }),
+    bindExtra(closeDispute, async ({ key, ended }, caller) => {
+      const { gatewayReference } = await refusedAsConflict(() => sandboxOf(gateway).closeChargeback(key, ended));
+      await tell(`${key}:closed`, 'chargeback.closed', gatewayReference, caller);
+      return { key, ended };
+    }),
+    bindExtra(checkBooksTool, () => checkBooks(policy.pool, policy.outside.gateway)),
     bindExtra(clearFaults, async () => {
-      await gateway.clearPlans();
+      await gateway?.clearPlans();
       await network.clearPlans();
       return { cleared: true };
     }),
   ];
+}
+
+function sandboxOf(gateway: SandboxCardGateway | undefined): SandboxCardGateway {
+  if (gateway) return gateway;
+  throw conflict('card_gateway.not_a_sandbox', 'Cards are real here: what only the sandbox can play is not to be had.');
+}
+
+async function refusedAsConflict<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof RequestRefused) throw conflict('card_gateway.refused', error.message);
+    throw error;
+  }
 }
 
 function mailboxOf(mail: Mail): Mailbox {

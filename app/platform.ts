@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
+import type { CardGateway, GatewayDoor } from '../adapters/card-gateway.ts';
 import { localJobFiles } from '../adapters/local-job-files.ts';
 import type { Mail } from '../adapters/mail.ts';
 import {
@@ -32,10 +33,12 @@ import { steps } from '../policy/steps.ts';
 import { docsPages } from '../surfaces/docs/docs.ts';
 import { documentPages } from '../surfaces/http/documents.ts';
 import { createHttpServer } from '../surfaces/http/server.ts';
+import { webhookDoor } from '../surfaces/http/webhooks.ts';
 import { queriesFor } from '../tools/queries.ts';
 import { makeTools, type ToolDoor } from '../tools/registry.ts';
 import { makeWatchdog } from '../workers/watchdog.ts';
 import { makeWorker } from '../workers/worker.ts';
+import { gatewayWebhook, openChosenGateway, refuseMovedClock } from './card-gateway.ts';
 import { type Configuration, paths } from './configuration.ts';
 import { connect } from './database/connect.ts';
 import { startDatabase } from './database/start.ts';
@@ -48,7 +51,7 @@ export interface Platform {
   readonly policy: Policy;
   readonly wire: Wire;
   readonly tools: ToolDoor;
-  readonly gateway: SandboxCardGateway;
+  readonly gateway: CardGateway;
   readonly network: SandboxNetwork;
   /** The operator's token, when this start made it. */
   readonly firstToken: string | undefined;
@@ -113,7 +116,10 @@ export async function startPlatform(
     closing.push(() => connected.close());
 
     const { callbacks, subscriptions } = openCallbacks(configuration.callbackAllow);
-    const outside = { ...(await openOutside(configuration, place.sandbox)), subscriptions };
+    const outside: OpenOutside & Policy['outside'] = {
+      ...(await openOutside(configuration, place.sandbox)),
+      subscriptions,
+    };
     closing.push(outside.close);
 
     const policy: Policy = {
@@ -124,9 +130,12 @@ export async function startPlatform(
       recordContact,
       outside,
     };
+    await refuseMovedClock(policy);
+    // A story of the past is told with the sandboxes only: real cards live today.
+    const isSandboxed = outside.sandboxGateway !== undefined;
     const firstToken = await seed(
       policy,
-      options.historyDays === undefined ? {} : { historyDays: options.historyDays },
+      options.historyDays === undefined || !isSandboxed ? {} : { historyDays: options.historyDays },
     );
 
     const jobs = catalogueJobSteps({ files: localJobFiles(place.jobs), publicUrl: configuration.publicUrl });
@@ -162,7 +171,7 @@ export async function startPlatform(
         policy,
         worker,
         clock: machineClock,
-        gateway: outside.gateway,
+        gateway: outside.sandboxGateway,
         network: outside.network,
         signingSecret,
         mail: outside.mail,
@@ -196,6 +205,7 @@ export async function startPlatform(
       metrics,
     });
     http.mount('/documents', documentPages({ pool: connected.pool, authenticate }));
+    if (outside.door) http.mount('/webhooks', webhookDoor(gatewayWebhook({ policy, door: outside.door, log, wake })));
     const docs = docsPages();
     if (docs) http.mount('/docs', docs);
     const address: AddressInfo = await http.listen(configuration.host, configuration.port);
@@ -210,18 +220,28 @@ export async function startPlatform(
 }
 
 interface OpenOutside {
-  gateway: SandboxCardGateway;
+  gateway: CardGateway;
+  /** The gateway again, while it is the sandbox: it has more to it. */
+  sandboxGateway: SandboxCardGateway | undefined;
+  /** Where the gateway gives notice. */
+  door: GatewayDoor | undefined;
   network: SandboxNetwork;
   mail: Mail;
   close(): Promise<void>;
 }
 
 async function openOutside(configuration: Configuration, directory: string): Promise<OpenOutside> {
-  const sandboxes = await openSandboxes(configuration, directory);
-  if (configuration.smtp === undefined) return sandboxes;
+  const chosen = await openChosenGateway(configuration, machineClock);
+  const sandboxes = await openSandboxes(configuration, directory, chosen === undefined);
+  const outside = {
+    ...sandboxes,
+    gateway: chosen?.gateway ?? openedSandbox(sandboxes.sandboxGateway),
+    door: chosen?.door,
+  };
+  if (configuration.smtp === undefined) return outside;
   const smtp = await openSmtpMail(configuration.smtp);
   return {
-    ...sandboxes,
+    ...outside,
     mail: smtp,
     close: async () => {
       smtp.close();
@@ -230,11 +250,20 @@ async function openOutside(configuration: Configuration, directory: string): Pro
   };
 }
 
-async function openSandboxes(configuration: Configuration, directory: string): Promise<OpenOutside> {
+function openedSandbox(gateway: SandboxCardGateway | undefined): CardGateway {
+  if (gateway === undefined) throw new Error('no card gateway was opened');
+  return gateway;
+}
+
+async function openSandboxes(
+  configuration: Configuration,
+  directory: string,
+  withCards: boolean,
+): Promise<Omit<OpenOutside, 'gateway' | 'door'>> {
   if (configuration.sandbox) {
     const { url, secret } = configuration.sandbox;
     return {
-      gateway: remoteCardGateway(url, secret),
+      sandboxGateway: withCards ? remoteCardGateway(url, secret) : undefined,
       network: remoteNetwork(url, secret),
       mail: remoteMailbox(url, secret),
       close: async () => undefined,
@@ -242,15 +271,15 @@ async function openSandboxes(configuration: Configuration, directory: string): P
   }
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const options = { directory, now: machineClock.now, id: randomUUID };
-  const gateway = await openSandboxCardGateway(options);
+  const sandboxGateway = withCards ? await openSandboxCardGateway(options) : undefined;
   const network = await openSandboxNetwork(options);
   const mail = await openMailbox({ directory, now: machineClock.now });
   return {
-    gateway,
+    sandboxGateway,
     network,
     mail,
     close: async () => {
-      await gateway.close();
+      await sandboxGateway?.close();
       await network.close();
       await mail.close();
     },

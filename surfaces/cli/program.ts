@@ -335,10 +335,10 @@ async function perform(
     const current = { ...style, width: terminal.columns() };
     switch (answer.outcome) {
       case 'done': {
-        if (own.json) return { code: 0, text: asJson(answer.result) };
+        if (own.json) return { code: codeOf(answer.result), text: asJson(answer.result) };
         const made =
           verb.effect === 'read' ? undefined : await showMade(connection, verbs, answer.result, terminal, current);
-        return made ?? { code: 0, text: draw(verb, answer.result, current) };
+        return made ?? { code: codeOf(answer.result), text: draw(verb, answer.result, current) };
       }
       case 'proposed': {
         if (isPreview)
@@ -366,6 +366,17 @@ async function perform(
   const { code, text } = await once();
   terminal.out(text);
   return code;
+}
+
+/** An answer that lists differences where there should be none was given, and is bad news: a script must notice. */
+function codeOf(result: unknown): ExitCode {
+  return typeof result === 'object' &&
+    result !== null &&
+    'differences' in result &&
+    Array.isArray(result.differences) &&
+    result.differences.length > 0
+    ? 1
+    : 0;
 }
 
 function failed(

@@ -47,7 +47,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 const collectors = new Map<number, express.RequestHandler>();
 
 /** All bytes of the body, decompressed where it says so. */
-async function bytesOf(request: Request, response: Response, bytesMax: number): Promise<Buffer> {
+export async function bytesOf(request: Request, response: Response, bytesMax: number): Promise<Buffer> {
   let collect = collectors.get(bytesMax);
   if (!collect) {
     collect = express.raw({ type: () => true, limit: bytesMax, inflate: true });

@@ -22,6 +22,8 @@ test('secrets are taken out of text', () => {
   expect(scrub('iccid 8965012345678901231')).toBe('iccid [iccid …1231]');
   expect(scrub('LPA:1$smdp.example.com$ABC-123')).toBe('LPA:1$[hidden]');
   expect(scrub('postgres://airtime:pass@localhost/db')).toBe('postgres://airtime:[hidden]@localhost/db');
+  expect(scrub('Invalid API Key: sk_test_51Habc')).toBe('Invalid API Key: sk_[hidden]');
+  expect(scrub('rk_live_51H and whsec_a1b2c3')).toBe('rk_[hidden] and whsec_[hidden]');
   expect(scrub('order ord_01k9 took 12345 ms')).toBe('order ord_01k9 took 12345 ms');
 });
 

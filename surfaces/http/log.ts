@@ -15,13 +15,14 @@ const hiddenPaths = [
 ].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 
 /**
- * Takes secrets out of free text, such as the message of an error: bearer tokens, card numbers, eSIM activation codes,
+ * Takes secrets out of free text, such as the message of an error: bearer tokens, keys of the card gateway, card numbers, eSIM activation codes,
  * passwords in addresses. Of an ICCID the last four digits stay, so that people can tell two apart.
  */
 export function scrub(text: string): string {
   return text
     .replace(/\b(air|cnf)_[\w-]{8,}/g, '$1_[hidden]')
     .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, '$1 [hidden]')
+    .replace(/\b(sk|rk|whsec)_[\w*]{4,}/g, '$1_[hidden]')
     .replace(/LPA:1\$[^\s"',)]*/g, 'LPA:1$[hidden]')
     .replace(/(:\/\/[^\s/:@]*):[^\s/@]+@/g, '$1:[hidden]@')
     .replace(/(?<!\d)\d(?:[ -]?\d){12,21}(?!\d)/g, (run) => {
