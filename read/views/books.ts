@@ -285,7 +285,7 @@ export type Books = z.infer<typeof booksShape>;
  * Judges the books of a system at work. What differs is looked at a second time, because money that moved while the
  * gateway's book was read differs for that moment.
  */
-export async function checkBooks(database: Pool, gateway: GatewayBook): Promise<Books> {
+export async function checkBooks(database: Queries, gateway: GatewayBook): Promise<Books> {
   const live = { leaveOutUnderWay: true };
   const first = await compareBooks(database, gateway, live);
   const compared = first.differences.length === 0 ? first : await compareBooks(database, gateway, live);

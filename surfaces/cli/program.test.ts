@@ -54,6 +54,7 @@ const verbs: Verb[] = readVerbs([
     input: { type: 'object', properties: { limit: { type: 'integer', default: 20 } } },
   },
   { name: 'card.add', summary: 'Add a card', effect: 'write', input: { type: 'object' } },
+  { name: 'books.check', summary: 'Compare the books', effect: 'read', input: { type: 'object', properties: {} } },
   { name: 'clock.show', summary: 'Show business time', effect: 'read', input: { type: 'object', properties: {} } },
 ]);
 
@@ -434,4 +435,13 @@ test('doctor finds what is wrong and says how to mend it', async () => {
 test('a list of tools that no build made stops the program at once', () => {
   for (const list of [null, {}, [null], [{ name: 'a.b' }], [{ name: 'a.b', input: {}, effect: 'odd' }]])
     expect(() => readVerbs(list)).toThrow('build the program again');
+});
+
+test('an answer that lists differences ends with 1, shown or as JSON', async () => {
+  const answered = (differences: object[]) => [{ body: { result: { payments: 2, differences } } }];
+  const uneven = [{ check: 'one capture for one fact', id: 'pay_1' }];
+  expect((await bss(['books', 'check'], { replies: answered([]) })).code).toBe(0);
+  const shown = await bss(['books', 'check'], { replies: answered(uneven) });
+  expect([shown.code, shown.out]).toEqual([1, expect.stringContaining('pay_1')]);
+  expect((await bss(['--json', 'books', 'check'], { replies: answered(uneven) })).code).toBe(1);
 });
