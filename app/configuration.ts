@@ -31,11 +31,19 @@ export interface Configuration {
   graceMs: number;
   /** Addresses beside the public internet that events may be sent to: `loopback`, `private`, `link-local`, ranges. */
   callbackAllow: readonly string[];
+  /** Requests that one token may make in a minute, by its audience; 0 is without limit. */
+  requestsPerMinute: { operator: number; integrator: number; customer: number };
+  /** Tries from one address that name nobody we know, in a minute; 0 is without limit. */
+  failuresPerMinute: number;
+  /** Proxies of ours in front of the server; so many entries of X-Forwarded-For are believed. */
+  trustedProxies: number;
   /** What notifications are signed with; made and kept in `home` when not given. */
   signingSecret: string | undefined;
 }
 
 const flag = z.enum(['0', '1', 'false', 'true']).transform((value) => value === '1' || value === 'true');
+
+const perMinute = z.coerce.number().int().min(0).max(100_000_000);
 
 const variables = z.object({
   AIRTIME_HOME: z.string().default('.airtime'),
@@ -48,16 +56,12 @@ const variables = z.object({
   AIRTIME_STATEMENT_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(5000),
   AIRTIME_SANDBOX_URL: z.url().optional(),
   SANDBOX_SECRET: z.string().min(16).optional(),
-  SANDBOX_SECRET_FILE: z.string().optional(),
   AIRTIME_CARD_GATEWAY: z.enum(['sandbox', 'stripe']).default('sandbox'),
   AIRTIME_STRIPE_SECRET_KEY: z.string().optional(),
-  AIRTIME_STRIPE_SECRET_KEY_FILE: z.string().optional(),
   AIRTIME_STRIPE_WEBHOOK_SECRET: z.string().optional(),
-  AIRTIME_STRIPE_WEBHOOK_SECRET_FILE: z.string().optional(),
   AIRTIME_STRIPE_URL: z.url().optional(),
   AIRTIME_STRIPE_RETURN_URL: z.url().optional(),
   AIRTIME_SMTP_URL: z.string().optional(),
-  AIRTIME_SMTP_URL_FILE: z.string().optional(),
   AIRTIME_MAIL_FROM: z
     .string()
     .refine((from) => senderOf(from) !== undefined, 'give an address, or Name <address>')
@@ -76,8 +80,12 @@ const variables = z.object({
         .filter((item) => item !== ''),
     )
     .refine((items) => items.every(isAllowance), 'give loopback, private, link-local or ranges such as 10.1.0.0/16'),
+  AIRTIME_RATE_OPERATOR: perMinute.default(300_000),
+  AIRTIME_RATE_INTEGRATOR: perMinute.default(120_000),
+  AIRTIME_RATE_CUSTOMER: perMinute.default(600),
+  AIRTIME_RATE_FAILED: perMinute.default(600),
+  AIRTIME_TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
   AIRTIME_SIGNING_SECRET: z.string().min(32).optional(),
-  AIRTIME_SIGNING_SECRET_FILE: z.string().optional(),
   NODE_ENV: z.string().optional(),
 });
 
@@ -85,9 +93,39 @@ export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
 }
 
+/** What must not be seen: each may lie in a file that `<name>_FILE` names, and none is ever an argument. */
+export const secretVariables = [
+  'DATABASE_URL',
+  'MIGRATION_DATABASE_URL',
+  'SANDBOX_SECRET',
+  'AIRTIME_STRIPE_SECRET_KEY',
+  'AIRTIME_STRIPE_WEBHOOK_SECRET',
+  'AIRTIME_SMTP_URL',
+  'AIRTIME_SIGNING_SECRET',
+] as const;
+
+function withSecretFiles(given: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
+  const found: Record<string, string | undefined> = { ...given };
+  for (const name of secretVariables) {
+    const path = given[`${name}_FILE`];
+    if (path === undefined) continue;
+    if (given[name] !== undefined) {
+      throw new ConfigurationError(`${name}: it is set, and so is ${name}_FILE. Set one of them.`);
+    }
+    try {
+      found[name] = readFileSync(path, 'utf8').trim();
+    } catch (error) {
+      const why = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+      throw new ConfigurationError(`${name}_FILE: the file it names cannot be read (${why}).`);
+    }
+    if (found[name] === '') throw new ConfigurationError(`${name}_FILE: the file it names is empty.`);
+  }
+  return found;
+}
+
 export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration {
   // An empty variable is one that was not set.
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const given = withSecretFiles(Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== '')));
   const parsed = variables.safeParse(given);
   if (!parsed.success) {
     throw new ConfigurationError(
@@ -95,13 +133,11 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     );
   }
   const env = parsed.data;
-  const secret = env.SANDBOX_SECRET_FILE ? readFileSync(env.SANDBOX_SECRET_FILE, 'utf8').trim() : env.SANDBOX_SECRET;
+  const secret = env.SANDBOX_SECRET;
   if (env.AIRTIME_SANDBOX_URL && !secret) {
     throw new ConfigurationError('AIRTIME_SANDBOX_URL: needs SANDBOX_SECRET or SANDBOX_SECRET_FILE beside it.');
   }
-  const smtpUrl = env.AIRTIME_SMTP_URL_FILE
-    ? readFileSync(env.AIRTIME_SMTP_URL_FILE, 'utf8').trim()
-    : env.AIRTIME_SMTP_URL;
+  const smtpUrl = env.AIRTIME_SMTP_URL;
   // The URL holds a password: a message about it never repeats it.
   if (smtpUrl !== undefined && !/^smtps?:\/\/\S+$/.test(smtpUrl))
     throw new ConfigurationError('AIRTIME_SMTP_URL: give smtp://… or smtps://….');
@@ -125,20 +161,20 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     worker: env.AIRTIME_WORKER,
     graceMs: env.AIRTIME_GRACE_MS,
     callbackAllow: env.AIRTIME_CALLBACK_ALLOW,
-    signingSecret: env.AIRTIME_SIGNING_SECRET_FILE
-      ? readFileSync(env.AIRTIME_SIGNING_SECRET_FILE, 'utf8').trim()
-      : env.AIRTIME_SIGNING_SECRET,
+    requestsPerMinute: {
+      operator: env.AIRTIME_RATE_OPERATOR,
+      integrator: env.AIRTIME_RATE_INTEGRATOR,
+      customer: env.AIRTIME_RATE_CUSTOMER,
+    },
+    failuresPerMinute: env.AIRTIME_RATE_FAILED,
+    trustedProxies: env.AIRTIME_TRUSTED_PROXIES,
+    signingSecret: env.AIRTIME_SIGNING_SECRET,
   };
 }
 
-/** A secret, from its file when one is named. A message about it never repeats it. */
-const secretOf = (value: string | undefined, file: string | undefined): string | undefined =>
-  file === undefined ? value : readFileSync(file, 'utf8').trim();
-
 function stripeOf(env: z.output<typeof variables>): Configuration['stripe'] {
   if (env.AIRTIME_CARD_GATEWAY !== 'stripe') return undefined;
-  const secretKey = secretOf(env.AIRTIME_STRIPE_SECRET_KEY, env.AIRTIME_STRIPE_SECRET_KEY_FILE);
-  const webhookSecret = secretOf(env.AIRTIME_STRIPE_WEBHOOK_SECRET, env.AIRTIME_STRIPE_WEBHOOK_SECRET_FILE);
+  const { AIRTIME_STRIPE_SECRET_KEY: secretKey, AIRTIME_STRIPE_WEBHOOK_SECRET: webhookSecret } = env;
   if (secretKey === undefined || !/^(sk|rk)_(test|live)_\w+$/.test(secretKey)) {
     throw new ConfigurationError(
       'AIRTIME_CARD_GATEWAY: stripe needs AIRTIME_STRIPE_SECRET_KEY or AIRTIME_STRIPE_SECRET_KEY_FILE, a key that begins with sk_ or rk_.',

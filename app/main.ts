@@ -23,7 +23,9 @@ const [verb, ...rest] = process.argv.slice(2);
 
 async function main(name: string): Promise<number> {
   if (rest.length > 0) {
-    process.stderr.write(`airtime ${name} takes no arguments.\n${usage}`);
+    process.stderr.write(
+      `airtime takes one verb and no arguments. Secrets are given by environment or file, never by argument.\n${usage}`,
+    );
     return 2;
   }
   switch (name) {
@@ -43,7 +45,10 @@ async function main(name: string): Promise<number> {
       process.stdout.write(usage);
       return 0;
     default:
-      process.stderr.write(`airtime: there is no verb ${name}.\n${usage}`);
+      // What was typed is not repeated: it may be a secret that belongs into the environment.
+      process.stderr.write(
+        `airtime: there is no such verb. Secrets are given by environment or file, never by argument.\n${usage}`,
+      );
       return 2;
   }
 }

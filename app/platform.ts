@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
-import { Registry } from 'prom-client';
+import { Counter, Registry } from 'prom-client';
 import type { CardGateway, GatewayDoor } from '../adapters/card-gateway.ts';
 import { localJobFiles } from '../adapters/local-job-files.ts';
 import type { Mail } from '../adapters/mail.ts';
@@ -20,6 +20,7 @@ import type { Wire } from '../handlers/wire.ts';
 import { systemCaller } from '../kernel/caller.ts';
 import type { MachineClock } from '../kernel/clock.ts';
 import { idSource } from '../kernel/id.ts';
+import { recordOwnershipTrip } from '../policy/audit/commands.ts';
 import { catalogueJobSteps } from '../policy/catalogue/jobs.ts';
 import { commands } from '../policy/commands.ts';
 import { execute, type Policy } from '../policy/core/command.ts';
@@ -31,11 +32,14 @@ import { activationCommandsFor, resourceCommandsFor } from '../policy/resources.
 import { readSettings } from '../policy/setting/settings.ts';
 import { steps } from '../policy/steps.ts';
 import { docsPages } from '../surfaces/docs/docs.ts';
+import type { Rates } from '../surfaces/http/authorise.ts';
 import { documentPages } from '../surfaces/http/documents.ts';
 import { createHttpServer } from '../surfaces/http/server.ts';
 import { webhookDoor } from '../surfaces/http/webhooks.ts';
 import { queriesFor } from '../tools/queries.ts';
 import { makeTools, type ToolDoor } from '../tools/registry.ts';
+import { makeRateLimiter } from '../workers/rate-limiter.ts';
+import { makeRefusalRecorder } from '../workers/refusal-recorder.ts';
 import { makeWatchdog } from '../workers/watchdog.ts';
 import { makeWorker } from '../workers/worker.ts';
 import { gatewayWebhook, openChosenGateway, refuseMovedClock } from './card-gateway.ts';
@@ -162,10 +166,39 @@ export async function startPlatform(
       notifications.wake();
     };
 
+    // They outlive the doors, which close first: what was refused at the last moment is still written down.
+    const refusals = makeRefusalRecorder(policy, machineClock, log);
+    refusals.start();
+    closing.push(() => refusals.stop());
+    const limiter = makeRateLimiter(policy, machineClock, log);
+    limiter.start();
+    closing.push(() => limiter.stop());
+    const trips = new Counter({
+      name: 'airtime_ownership_trips_total',
+      help: 'Answers to a customer that named another customer, and were withheld.',
+      registers: [metrics],
+    });
+
     const tools = makeTools({
       policy,
       pool: connected.pool,
       commands,
+      onOwnershipTrip: async ({ tool, caller, foreignCustomerId }) => {
+        trips.inc();
+        log.error({ tool, callerId: caller.id }, 'an answer to a customer named another customer');
+        const trip = { tool, customerId: caller.customerId ?? '', foreignCustomerId };
+        await execute(policy, recordOwnershipTrip, trip, systemCaller('ownership'));
+      },
+      onRefused: ({ tool, caller, error }) =>
+        refusals.record({
+          door: caller.surface,
+          operation: tool,
+          status: error.status,
+          code: error.reason,
+          caller,
+          address: undefined,
+          requestId: caller.requestId ?? '',
+        }),
       queries: queriesFor(commands),
       extra: bindExtras({
         policy,
@@ -179,6 +212,13 @@ export async function startPlatform(
     });
     const wire: Wire = { policy, pool: connected.pool, publicUrl: configuration.publicUrl, wake };
     const authenticate = authenticator({ pool: connected.pool, clock: machineClock });
+    const { requestsPerMinute, failuresPerMinute, trustedProxies } = configuration;
+    const rates: Rates = {
+      ofCaller: ({ id, audience }) =>
+        audience === 'system' ? undefined : limiter.take(`token ${id}`, requestsPerMinute[audience]),
+      ofFailure: (address) => limiter.take(`address ${address}`, failuresPerMinute),
+      trustedProxies,
+    };
     const http = await createHttpServer({
       wire,
       handlers: createHandlers(resourceCommandsFor, activationCommandsFor),
@@ -196,6 +236,8 @@ export async function startPlatform(
         },
       },
       authenticate,
+      rates,
+      onRefused: (refused) => refusals.record(refused),
       log,
       validateResponses: configuration.validateResponses,
       ready: async () => {
@@ -204,7 +246,7 @@ export async function startPlatform(
       },
       metrics,
     });
-    http.mount('/documents', documentPages({ pool: connected.pool, authenticate }));
+    http.mount('/documents', documentPages({ pool: connected.pool, authenticate, rates }));
     if (outside.door) http.mount('/webhooks', webhookDoor(gatewayWebhook({ policy, door: outside.door, log, wake })));
     const docs = docsPages();
     if (docs) http.mount('/docs', docs);

@@ -3,7 +3,7 @@ import { addCard } from './card/commands.ts';
 import { moveOffering } from './catalogue/commands.ts';
 import { freezeClock, thawClock } from './clock/commands.ts';
 import type { AnyDefinition } from './core/command.ts';
-import { registerCustomer } from './customer/commands.ts';
+import { registerCustomer, verifyIdentity } from './customer/commands.ts';
 import { retryFlow } from './flow/commands.ts';
 import { createAccessToken, revokeAccessToken, rotateAccessToken } from './identity/access-token.ts';
 import { loadEsims, loadNumbers } from './inventory/commands.ts';
@@ -25,6 +25,7 @@ import { replayUsage } from './usage/quarantine.ts';
 
 const byPeople: readonly AnyDefinition[] = [
   registerCustomer,
+  verifyIdentity,
   addCard,
   placeOrder,
   topUp,

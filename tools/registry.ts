@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { z } from 'zod';
-import { type Audience, type Caller, systemCaller } from '../kernel/caller.ts';
+import { type Audience, type Caller, type Surface, systemCaller } from '../kernel/caller.ts';
 import { AirtimeError, invalid, Refusal } from '../kernel/error.ts';
 import { isJsonObject, type JsonObject } from '../kernel/json.ts';
 import { formatMoney } from '../kernel/money.ts';
@@ -117,6 +117,8 @@ export interface ToolParts {
   /** Tools that are neither command nor query: stepping business time is done by workers. */
   readonly extra?: readonly Tool[];
   readonly onOwnershipTrip?: (trip: OwnershipTrip) => Promise<void>;
+  /** Hears of refusals, for the audit. Those of the HTTP tool door are told by that door itself. */
+  readonly onRefused?: (refused: { tool: string; caller: Caller; error: AirtimeError }) => void;
 }
 
 export function makeTools(parts: ToolParts): ToolDoor {
@@ -137,46 +139,58 @@ export function makeTools(parts: ToolParts): ToolDoor {
       byName
         .filter((tool) => tool.descriptor.audience.includes(caller.audience))
         .map((tool) => (caller.audience === 'customer' ? withoutOwner(tool.descriptor) : tool.descriptor)),
-    run: async (name, input, caller, keep) => {
-      const tool = mine(name, caller);
-      if (isConfirmed(tool) && !parts.policy.rulesOff.has(confirmationRequired.code)) {
-        throw new Refusal(confirmationRequired.code, confirmationRequired.sentence, { tool: name });
-      }
-      return runOwned(tool, input, caller, keep);
-    },
+    run: (name, input, caller, keep) =>
+      told(name, caller, async () => {
+        const tool = mine(name, caller);
+        if (isConfirmed(tool) && !parts.policy.rulesOff.has(confirmationRequired.code)) {
+          throw new Refusal(confirmationRequired.code, confirmationRequired.sentence, { tool: name });
+        }
+        return runOwned(tool, input, caller, keep);
+      }),
     needsConfirmation: (name, caller) => {
       const tool = tools.get(name);
       return tool?.descriptor.audience.includes(caller.audience) === true && isConfirmed(tool);
     },
-    preview: async (name, input, caller) => proposalOf(mine(name, caller), input, caller),
-    propose: async (name, input, caller) => {
-      const proposal = await proposalOf(mine(name, caller), input, caller);
-      return { proposal, confirmation: await giveOut(parts.policy, { tool: name, arguments: input, caller }) };
-    },
-    confirm: async (name, input, caller, token) => {
-      const tool = mine(name, caller);
-      const act: ProposedAct = { tool: name, arguments: input, caller };
-      const before = await answeredBefore(parts.policy, act, token);
-      if (before) return { result: JSON.parse(before.text ?? 'null'), replayed: true };
-      try {
-        const result = await runOwned(
-          tool,
-          input,
-          caller,
-          (tx, output) => keepConfirmed(tx, act, token, output),
-          tool.preview ? (tx) => useUp(tx, act, token) : await useAhead(parts.policy, act, token),
-        );
-        return { result, replayed: false };
-      } catch (error) {
-        // Another call with this token was first, and has answered while this one waited for it.
-        const wasUsed = error instanceof Refusal && error.code === usedOnce.code;
-        const first =
-          wasUsed || error instanceof AlreadyAnswered ? await answeredBefore(parts.policy, act, token) : undefined;
-        if (!first) throw error;
-        return { result: JSON.parse(first.text ?? 'null'), replayed: true };
-      }
-    },
+    preview: (name, input, caller) => told(name, caller, async () => proposalOf(mine(name, caller), input, caller)),
+    propose: (name, input, caller) =>
+      told(name, caller, async () => {
+        const proposal = await proposalOf(mine(name, caller), input, caller);
+        return { proposal, confirmation: await giveOut(parts.policy, { tool: name, arguments: input, caller }) };
+      }),
+    confirm: (name, input, caller, token) =>
+      told(name, caller, async () => {
+        const tool = mine(name, caller);
+        const act: ProposedAct = { tool: name, arguments: input, caller };
+        const before = await answeredBefore(parts.policy, act, token);
+        if (before) return { result: JSON.parse(before.text ?? 'null'), replayed: true };
+        try {
+          const result = await runOwned(
+            tool,
+            input,
+            caller,
+            (tx, output) => keepConfirmed(tx, act, token, output),
+            tool.preview ? (tx) => useUp(tx, act, token) : await useAhead(parts.policy, act, token),
+          );
+          return { result, replayed: false };
+        } catch (error) {
+          // Another call with this token was first, and has answered while this one waited for it.
+          const wasUsed = error instanceof Refusal && error.code === usedOnce.code;
+          const first =
+            wasUsed || error instanceof AlreadyAnswered ? await answeredBefore(parts.policy, act, token) : undefined;
+          if (!first) throw error;
+          return { result: JSON.parse(first.text ?? 'null'), replayed: true };
+        }
+      }),
   };
+
+  async function told<T>(tool: string, caller: Caller, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof AirtimeError && !throughHttp.has(caller.surface)) parts.onRefused?.({ tool, caller, error });
+      throw error;
+    }
+  }
 
   function mine(name: string, caller: Caller): Tool {
     const tool = tools.get(name);
@@ -246,6 +260,9 @@ export function makeTools(parts: ToolParts): ToolDoor {
     }
   }
 }
+
+/** Callers of the tool door over HTTP, the terminal among them: that door tells the audit by itself. */
+const throughHttp: ReadonlySet<Surface> = new Set(['tools', 'cli']);
 
 const isConfirmed = ({ descriptor }: Tool): boolean =>
   descriptor.effect === 'money' || descriptor.effect === 'destructive';

@@ -88,6 +88,8 @@ async function unpaidLine(world: World): Promise<Line> {
 }
 
 export const orderCases: Readonly<Record<string, Case>> = {
+  'order.requires_verified_identity': (world) =>
+    world.withSettings({ orderRequiresVerifiedIdentity: true }, () => order(world)),
   'order.has_items': (world) =>
     order(world, { items: (item) => Array.from({ length: 21 }, (_, index) => ({ ...item, id: String(index) })) }),
   'order.item_ids_unique': (world) => order(world, { items: (item) => [item, item] }),

@@ -64,6 +64,8 @@ export interface World {
   asOwner(text: string): Promise<string>;
   /** Lets the card gateway pass for a real one while something is done. */
   withRealGateway<T>(work: () => Promise<T>): Promise<T>;
+  /** Lets the installation have decided otherwise while something is done. */
+  withSettings<T>(settings: Partial<Policy['settings']>, work: () => Promise<T>): Promise<T>;
 }
 
 export interface OpenWorld {
@@ -77,10 +79,14 @@ export async function openWorld(): Promise<OpenWorld> {
   const house = await openHouse();
   const off = new Set<string>();
   let isReal = false;
+  let decided: Partial<Policy['settings']> = {};
   const { outside } = house.policy;
   const realGateway: typeof outside.gateway = Object.create(outside.gateway, { kind: { value: 'stripe' } });
   const policy: Policy = {
     ...house.policy,
+    get settings() {
+      return { ...house.policy.settings, ...decided };
+    },
     rulesOff: off,
     outside: {
       network: outside.network,
@@ -207,6 +213,14 @@ export async function openWorld(): Promise<OpenWorld> {
         return found[0]?.text ?? '';
       } finally {
         await owner.end();
+      }
+    },
+    async withSettings(settings, work) {
+      decided = settings;
+      try {
+        return await work();
+      } finally {
+        decided = {};
       }
     },
     async withRealGateway(work) {

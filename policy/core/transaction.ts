@@ -36,6 +36,10 @@ export interface Settings {
   vasValidityDays: number;
   renewalNoticeDays: number;
   actionTimeoutMinutes: number;
+  /** How long refused requests are remembered. */
+  auditRetentionDays: number;
+  /** An order waits until somebody has seen who the customer is. */
+  orderRequiresVerifiedIdentity: boolean;
 }
 
 // int8 holds bytes and versions: as bigint it cannot lose a digit in silence.

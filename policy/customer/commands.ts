@@ -122,6 +122,37 @@ export const registerCustomer = command<z.infer<typeof registerInput>, CustomerF
   apply: (tx, facts) => createCustomer(tx, facts.document),
 });
 
+const verifyInput = z.object({
+  customerId: z.string().describe('Whose identity was seen'),
+  evidence: z
+    .enum(['passport', 'national_id', 'residence_permit', 'driving_licence', 'electronic'])
+    .describe('What was looked at; its number is not kept'),
+});
+
+/** Records that somebody saw who the customer is. What the rule of orders asks for, where the operator switched it on. */
+export const verifyIdentity = command<z.infer<typeof verifyInput>, Stored, { id: string; verifiedAt: string }>({
+  name: 'customer.verify_identity',
+  summary: 'Record that a customer’s identity was verified',
+  input: verifyInput,
+  audience: ['operator', 'integrator'],
+  effect: 'write',
+  positional: ['customerId', 'evidence'],
+  examples: ['bss customer verify-identity cus_… passport'],
+  rules: [],
+  facts: (tx, input) => lockResource(tx, customerResource, input.customerId),
+  async apply(tx, stored, input) {
+    const verifiedAt = tx.now.toISOString();
+    const others = objects(stored.document.characteristic).filter((one) => one.name !== 'identityVerified');
+    const characteristic = [
+      ...others,
+      { name: 'identityVerified', valueType: 'string', value: `${input.evidence} ${verifiedAt}` },
+    ];
+    await saveResource(tx, customerResource, stored, { ...stored.document, characteristic });
+    await updateRows(tx, 'customer', { id: stored.id }, { identityVerifiedAt: tx.now });
+    return { id: stored.id, verifiedAt };
+  },
+});
+
 const patch = command<PatchInput, CustomerFacts & { stored: Stored }, Stored>({
   name: 'customer.patch',
   summary: 'Change a customer',

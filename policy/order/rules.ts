@@ -59,6 +59,15 @@ export const customerReachable = rule<OrderFacts>({
   kept: (facts) => objects(facts.customerDocument?.contactMedium).length > 0,
 });
 
+/** Off unless the installation asks for it: an operator whose regulator wants to know who has a line. */
+export const identityVerified = rule<OrderFacts>({
+  code: 'order.requires_verified_identity',
+  sentence: 'This operator sells only to customers whose identity somebody has verified.',
+  kept: (facts, tx) =>
+    !tx.settings.orderRequiresVerifiedIdentity || (facts.customer?.identityVerifiedAt ?? null) !== null,
+  shown: (facts) => ({ customer: facts.customerId ?? null }),
+});
+
 export const hasItems = rule<OrderFacts>({
   code: 'order.has_items',
   sentence: 'An order needs at least one item and at most twenty.',
@@ -271,6 +280,7 @@ export const buyingRules = [
   itemIdsUnique,
   customerKnown,
   customerReachable,
+  identityVerified,
   actionServed,
   quantityOne,
   endNamesLine,

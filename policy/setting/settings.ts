@@ -17,6 +17,8 @@ export const settingsSchema = z.object({
   /** How many days before its renewal a customer is told; 0 tells nobody. */
   renewalNoticeDays: z.number().int().min(0).max(27).default(3),
   actionTimeoutMinutes: z.number().int().min(1).max(1440).default(30),
+  auditRetentionDays: z.number().int().min(1).max(3650).default(90),
+  orderRequiresVerifiedIdentity: z.boolean().default(false),
 });
 
 /** Reads the installation's settings. A value that is stored and wrong stops the start: nobody guesses a currency. */

@@ -1,3 +1,4 @@
+import { listAudit } from './audit.ts';
 import { listBills, showBill } from './bill.ts';
 import { showClock } from './clock.ts';
 import { listCustomers, showCustomer } from './customer.ts';
@@ -37,6 +38,7 @@ export const queries: readonly AnyQuery[] = [
   showClock,
   showHealth,
   listTokens,
+  listAudit,
   showDashboard,
   showEsim,
 ];

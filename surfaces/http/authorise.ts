@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import type { Caller, Surface } from '../../kernel/caller.ts';
 import { HttpProblem } from './problem.ts';
 
@@ -5,8 +7,85 @@ export type Authenticate = (token: string) => Promise<Caller | undefined>;
 
 const challenge = { 'WWW-Authenticate': 'Bearer realm="airtime"' };
 
-/** The caller behind an Authorization header (RFC 6750). @throws HttpProblem 401 */
-export async function authenticated(authorization: string | undefined, authenticate: Authenticate): Promise<Caller> {
+type Wait = number | undefined | Promise<number | undefined>;
+
+/** How often callers may come. Each answers undefined, or the seconds after which to come again. */
+export interface Rates {
+  ofCaller(caller: Caller): Wait;
+  /** Tries from an address that named nobody we know. */
+  ofFailure(address: string): Wait;
+  /** Proxies of ours in front of this server: as many entries of X-Forwarded-For, from its end, are believed. */
+  readonly trustedProxies: number;
+}
+
+export interface Guard {
+  readonly authenticate: Authenticate;
+  /** No limits when not given. */
+  readonly rates?: Rates | undefined;
+}
+
+type Asked = Pick<IncomingMessage, 'headers' | 'socket'>;
+
+/** Where a request comes from. Of an IPv6 address the network is kept, for a household has all of it. */
+export function addressOf({ headers, socket }: Asked, trustedProxies: number): string {
+  const given = headers['x-forwarded-for'];
+  const hops = (Array.isArray(given) ? given.join(',') : (given ?? '')).split(',').map((one) => one.trim());
+  const named = trustedProxies > 0 ? hops.at(-Math.min(trustedProxies, hops.length)) : undefined;
+  const address = (named !== undefined && isIP(named) ? named : (socket.remoteAddress ?? 'unknown')).replace(
+    /^::ffff:(?=\d+\.)/i,
+    '',
+  );
+  return isIP(address) === 6 && address !== '::1' ? networkOf(address) : address;
+}
+
+function networkOf(address: string): string {
+  const [head = '', tail] = address.toLowerCase().split('%')[0]?.split('::') ?? [];
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros =
+    tail === undefined ? [] : Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0');
+  const groups = [...left, ...zeros, ...right].slice(0, 4);
+  return `${groups.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
+}
+
+/** Whoever came too often, and when to come again. */
+export class TooMany extends HttpProblem {
+  readonly caller: Caller | undefined;
+  constructor(seconds: number, message: string, caller?: Caller) {
+    super(429, 'rateLimited', `${message} Come again in ${seconds} s; nothing was changed.`, {
+      headers: { 'Retry-After': String(seconds) },
+      facts: { retryAfterSeconds: seconds },
+    });
+    this.caller = caller;
+  }
+}
+
+/**
+ * The caller behind a request's Authorization header (RFC 6750), who has not come too often.
+ * A try that names nobody counts against its address. One that names somebody does not, even from an address that has
+ * failed too often: whoever shares it with an attacker, behind one proxy, is still served.
+ * @throws HttpProblem 401, 429
+ */
+export async function authenticated(request: Asked, { authenticate, rates }: Guard): Promise<Caller> {
+  let caller: Caller;
+  try {
+    caller = await known(request.headers.authorization, authenticate);
+  } catch (error) {
+    if (!rates || !(error instanceof HttpProblem) || error.status !== 401) throw error;
+    const seconds = await rates.ofFailure(addressOf(request, rates.trustedProxies));
+    throw seconds === undefined
+      ? error
+      : new TooMany(seconds, 'Too many tries from this address named nobody we know.');
+  }
+  const wait = rates?.ofCaller(caller);
+  // Far from a limit nothing is waited for.
+  const seconds = wait instanceof Promise ? await wait : wait;
+  if (seconds !== undefined)
+    throw new TooMany(seconds, 'This token made more requests than it may in a minute.', caller);
+  return caller;
+}
+
+async function known(authorization: string | undefined, authenticate: Authenticate): Promise<Caller> {
   const token = authorization === undefined ? undefined : /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
   if (token === undefined) {
     throw new HttpProblem(

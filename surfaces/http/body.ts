@@ -10,6 +10,8 @@ export interface BodyLimits {
   bodyBytesMax: number;
   /** Levels of arrays and objects in one another. */
   nestingMax: number;
+  /** Items of one array; no limit of its own when not given. */
+  arrayItemsMax?: number;
 }
 
 export interface BodyRules {
@@ -114,7 +116,7 @@ export async function readBody(
   const mediaType = mediaTypeOf(request.headers, request.method, rules.accepted);
   const bytes = await bytesOf(request, response, limits.bodyBytesMax);
   const value = parsed(textOf(bytes));
-  const unfit = findUnfit(value, limits.nestingMax);
+  const unfit = findUnfit(value, limits.nestingMax, limits.arrayItemsMax);
   if (unfit) throw invalid(`The body cannot be kept: ${unfit.field} ${unfit.rule}.`, [unfit]);
   refuseCardNumbers(value, rules);
   return { value, mediaType };

@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { AirtimeError, notFound } from '../../kernel/error.ts';
 import { formatMoney, fromWireMoney, type WireMoney } from '../../kernel/money.ts';
 import { type PrintableBill, readPrintableBill } from '../../read/documents/bill.ts';
-import { type Authenticate, allowApi, authenticated, through } from './authorise.ts';
+import { allowApi, authenticated, type Guard, through } from './authorise.ts';
 import { sendText } from './exchange.ts';
 import { HttpProblem } from './problem.ts';
 import { requestIdFor, setCaller } from './server.ts';
@@ -155,7 +155,7 @@ const allow = 'GET, HEAD, OPTIONS';
  * What a bill's `billDocument` leads to: `/bill/{id}` as a page that prints. For operators and integrators with a scope
  * for TMF678, the same who may read the bill itself.
  */
-export function documentPages(parts: { pool: Pool; authenticate: Authenticate }): RequestHandler {
+export function documentPages(parts: Guard & { pool: Pool }): RequestHandler {
   async function answer(request: Request, response: Response): Promise<void> {
     const id = /^\/bill\/([\w-]{1,100})\/?$/i.exec(request.path)?.[1];
     if (id === undefined) throw new HttpProblem(404, 'notFound', 'There is nothing at this path.');
@@ -166,7 +166,7 @@ export function documentPages(parts: { pool: Pool; authenticate: Authenticate })
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       throw new HttpProblem(405, 'methodNotAllowed', `This path answers ${allow}.`, { headers: { Allow: allow } });
     }
-    const caller = await authenticated(request.headers.authorization, parts.authenticate);
+    const caller = await authenticated(request, parts);
     setCaller(request, through(caller, 'tmf', requestIdFor(request)));
     allowApi(caller, 'TMF678', request.method);
     if (request.accepts('html') === false) {

@@ -22,6 +22,8 @@ export interface Exchange {
   match: Match | undefined;
   operation: Operation | undefined;
   caller: Caller | undefined;
+  /** Why it was refused, once it was: the code of a rule or the reason of an error. */
+  reason: string | undefined;
   /** A parsed and judged body; undefined where the method has none. */
   body: unknown;
   mediaType: string;

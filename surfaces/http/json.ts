@@ -101,10 +101,15 @@ export interface UnfitValue {
 }
 
 /**
- * The first thing in a parsed body that JSON allows and this server cannot keep unchanged: nesting beyond `depthMax`,
+ * The first thing in a parsed body that JSON allows and this server cannot keep unchanged: nesting beyond `depthMax`, an
+ * array of more than `itemsMax`,
  * a name that would reach a prototype, a NUL or half a character, a number beyond what a double holds.
  */
-export function findUnfit(root: unknown, depthMax: number): UnfitValue | undefined {
+export function findUnfit(
+  root: unknown,
+  depthMax: number,
+  itemsMax = Number.POSITIVE_INFINITY,
+): UnfitValue | undefined {
   // A list of its own instead of recursion: the depth is the caller's choice.
   const left: { value: unknown; field: string; depth: number }[] = [{ value: root, field: '', depth: 0 }];
   for (let item = left.pop(); item !== undefined; item = left.pop()) {
@@ -124,6 +129,13 @@ export function findUnfit(root: unknown, depthMax: number): UnfitValue | undefin
           field: shortened(here),
           rule: `is nested deeper than ${depthMax} levels`,
           remedy: 'Flatten the body.',
+        };
+      }
+      if (Array.isArray(value) && value.length > itemsMax) {
+        return {
+          field: shortened(here),
+          rule: `has more than ${itemsMax} items`,
+          remedy: 'Send them in several requests.',
         };
       }
       const entries: [string, unknown][] = Array.isArray(value)

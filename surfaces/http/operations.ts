@@ -10,7 +10,7 @@ import { invalid } from '../../kernel/error.ts';
 import { canonicalJson } from '../../kernel/json.ts';
 import { acceptsJson } from './accept.ts';
 import { problemText, type TextAnswer, textAnswer, withLinks } from './answer.ts';
-import { type Authenticate, allowApi, authenticated, through } from './authorise.ts';
+import { type Authenticate, allowApi, authenticated, type Rates, through } from './authorise.ts';
 import { type BodyLimits, readBody } from './body.ts';
 import { type Exchange, sendText } from './exchange.ts';
 import { contractError } from './faults.ts';
@@ -21,6 +21,7 @@ export interface OperationsParts {
   readonly wire: Wire;
   readonly handlers: Readonly<Record<Api, ApiHandlers>>;
   readonly authenticate: Authenticate;
+  readonly rates?: Rates | undefined;
   readonly log: Logger;
   readonly validateResponses: boolean;
   readonly limits: BodyLimits;
@@ -76,7 +77,7 @@ export async function tmfOperations(parts: OperationsParts): Promise<(exchange: 
   backend.router.matchOperation = match;
 
   backend.registerSecurityHandler('bearerToken', async (_context, exchange: Exchange) => {
-    const caller = await authenticated(exchange.request.headers.authorization, parts.authenticate);
+    const caller = await authenticated(exchange.request, parts);
     exchange.caller = through(caller, 'tmf', exchange.requestId);
     allowApi(caller, exchange.api, exchange.request.method);
     return exchange.caller;

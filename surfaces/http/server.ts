@@ -9,7 +9,7 @@ import type { ApiHandlers, Wire } from '../../handlers/wire.ts';
 import type { Caller } from '../../kernel/caller.ts';
 import { AirtimeError } from '../../kernel/error.ts';
 import { problemText, withLinks } from './answer.ts';
-import { authenticated, hasScope } from './authorise.ts';
+import { addressOf, authenticated, hasScope, type Rates, TooMany } from './authorise.ts';
 import { type Exchange, requestIdOf, sendText, splitTarget } from './exchange.ts';
 import { errorFields } from './log.ts';
 import { httpMetrics } from './metrics.ts';
@@ -28,6 +28,10 @@ export interface HttpLimits {
   headerBytesMax: number;
   /** Characters of path and query. */
   targetLengthMax: number;
+  /** Parameters of a query. */
+  queryParametersMax: number;
+  /** Items of one array in a body. */
+  arrayItemsMax: number;
   /** Requests that are answered at once; more are told to come again. */
   inFlightMax: number;
   /** Milliseconds in which a request must have arrived whole. */
@@ -39,6 +43,8 @@ export const httpLimits: HttpLimits = {
   nestingMax: 64,
   headerBytesMax: 32 * 1024,
   targetLengthMax: 16 * 1024,
+  queryParametersMax: 100,
+  arrayItemsMax: 20_000,
   inFlightMax: 1000,
   requestTimeoutMs: 30_000,
 };
@@ -49,11 +55,30 @@ export interface Readiness {
   checks: Record<string, boolean>;
 }
 
+/** A request that was refused: who, where, why; nothing of what was sent. */
+export interface Refused {
+  readonly door: string;
+  readonly operation: string;
+  readonly status: number;
+  /** The code of the rule, or the reason of the error. */
+  readonly code: string;
+  readonly caller: Caller | undefined;
+  readonly address: string;
+  readonly requestId: string;
+}
+
+/** What the audit hears of. A 404 is told only of customers: it is how they are answered who ask for what is not theirs. */
+const refusals = new Set([401, 403, 409, 412, 422, 429]);
+
 export interface HttpDependencies {
   readonly wire: Wire;
   readonly handlers: Readonly<Record<Api, ApiHandlers>>;
   readonly tools: ToolDoor;
   authenticate(token: string): Promise<Caller | undefined>;
+  /** No limits when not given. */
+  readonly rates?: Rates;
+  /** Hears of each request that was refused, for the audit. Must not throw, and is not waited for. */
+  readonly onRefused?: (refused: Refused) => void;
   readonly log: Logger;
   /** Judge every answer by the contract; a violation is logged and answered 500. Off in production. */
   readonly validateResponses: boolean;
@@ -92,7 +117,13 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
   const limits = { ...httpLimits, ...dependencies.limits };
   const metrics = httpMetrics(dependencies.metrics);
   const answerTmf = await tmfOperations({ ...dependencies, limits });
-  const toolParts = { wire, tools: dependencies.tools, authenticate: dependencies.authenticate, limits };
+  const toolParts = {
+    wire,
+    tools: dependencies.tools,
+    authenticate: dependencies.authenticate,
+    rates: dependencies.rates,
+    limits,
+  };
   const answerUsageStream = usageStream({
     ...toolParts,
     limits: { ...usageStreamLimits, ...dependencies.streamLimits, nestingMax: limits.nestingMax },
@@ -116,6 +147,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
       match: undefined,
       operation: undefined,
       caller: undefined,
+      reason: undefined,
       body: undefined,
       mediaType: '',
     };
@@ -128,6 +160,13 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     }
     if (request.url.length > limits.targetLengthMax) {
       throw new HttpProblem(414, 'targetTooLong', `Path and query have at most ${limits.targetLengthMax} characters.`);
+    }
+    if (exchange.search.split('&', limits.queryParametersMax + 1).length > limits.queryParametersMax) {
+      throw new HttpProblem(
+        400,
+        'tooManyParameters',
+        `A query has at most ${limits.queryParametersMax} parameters. Name values of one attribute in one, with commas.`,
+      );
     }
     limitArrival(exchange);
     next();
@@ -150,6 +189,17 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
       const ms = Number(process.hrtime.bigint() - started) / 1e6;
       // A caller that went away before the end got no status; 499 is what such a line is commonly given.
       const status = exchange.response.writableFinished ? exchange.response.statusCode : 499;
+      if (refusals.has(status) || (status === 404 && exchange.caller?.audience === 'customer')) {
+        dependencies.onRefused?.({
+          door: exchange.api,
+          operation: exchange.operationName,
+          status,
+          code: exchange.reason ?? String(status),
+          caller: exchange.caller,
+          address: addressOf(exchange.request, dependencies.rates?.trustedProxies ?? 0),
+          requestId: exchange.requestId,
+        });
+      }
       metrics.end({ api: exchange.api, operation: exchange.operationName, status: String(status) }, ms / 1000);
       log.info(
         {
@@ -203,6 +253,8 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     const known = error instanceof AirtimeError ? error : explainFramework(error);
     if (!(known instanceof AirtimeError)) log.error({ requestId, route: exchange.route, err: known }, 'request failed');
     else if (known.status === 503) log.warn({ requestId, route: exchange.route, err: error }, 'request put off');
+    if (known instanceof AirtimeError) exchange.reason = known.reason;
+    if (known instanceof TooMany) exchange.caller ??= known.caller;
     let answer = withLinks(problemText(problemAnswer(known, requestId)), wire.publicUrl);
     if (dependencies.validateResponses && operation) {
       try {
@@ -233,7 +285,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
       '/metrics',
       async (exchange) => {
         if (!isLocal(exchange.request)) {
-          const caller = await authenticated(exchange.request.headers.authorization, dependencies.authenticate);
+          const caller = await authenticated(exchange.request, dependencies);
           exchange.caller = caller;
           if (caller.audience === 'customer' || !hasScope(caller, 'metrics', 'read')) {
             throw new HttpProblem(403, 'forbidden', 'This token has no scope for metrics.');

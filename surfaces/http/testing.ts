@@ -83,6 +83,8 @@ export function testWire(pool: pg.Pool = nowhere()): Wire {
         vasValidityDays: 30,
         renewalNoticeDays: 3,
         actionTimeoutMinutes: 15,
+        auditRetentionDays: 90,
+        orderRequiresVerifiedIdentity: false,
       },
       outside: {
         gateway: {

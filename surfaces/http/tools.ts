@@ -6,7 +6,7 @@ import type { Caller } from '../../kernel/caller.ts';
 import { canonicalJson } from '../../kernel/json.ts';
 import { acceptsJson } from './accept.ts';
 import { problemText, type TextAnswer } from './answer.ts';
-import { type Authenticate, allowTool, authenticated, hasScope, through } from './authorise.ts';
+import { type Authenticate, allowTool, authenticated, hasScope, type Rates, through } from './authorise.ts';
 import { type BodyLimits, readBody } from './body.ts';
 import { type Exchange, sendText } from './exchange.ts';
 import { idempotencyKeyOf, replayable } from './operations.ts';
@@ -17,6 +17,7 @@ export interface ToolParts {
   readonly wire: Pick<Wire, 'policy' | 'pool'>;
   readonly tools: ToolDoor;
   readonly authenticate: Authenticate;
+  readonly rates?: Rates | undefined;
   readonly limits: BodyLimits;
 }
 
@@ -57,7 +58,7 @@ export async function answerTools(parts: ToolParts, exchange: Exchange, route: T
   if (!allow.split(', ').includes(request.method)) {
     throw new HttpProblem(405, 'methodNotAllowed', `This path answers ${allow}.`, { headers: { Allow: allow } });
   }
-  const token = await authenticated(request.headers.authorization, parts.authenticate);
+  const token = await authenticated(request, parts);
   // What the terminal calls itself decides nothing: it is the channel that an interaction names.
   const caller = through(token, request.headers['user-agent'] === 'bss' ? 'cli' : 'tools', exchange.requestId);
   exchange.caller = caller;
@@ -68,6 +69,23 @@ export async function answerTools(parts: ToolParts, exchange: Exchange, route: T
     return;
   }
   const tool = decodedName(name);
+  try {
+    await answerTool(parts, exchange, caller, tool, isPreview);
+  } catch (error) {
+    // A name is a label of metrics and audit only when it is a tool of the caller: the rest is whatever somebody typed.
+    if (parts.tools.list(caller).some((one) => one.name === tool)) exchange.operationName = tool;
+    throw error;
+  }
+}
+
+async function answerTool(
+  parts: ToolParts,
+  exchange: Exchange,
+  caller: Caller,
+  tool: string,
+  isPreview: boolean,
+): Promise<void> {
+  const { request, response } = exchange;
   allowTool(caller, tool);
   const { value } = await readBody(request, response, parts.limits, {
     accepted: [json],
@@ -86,7 +104,6 @@ export async function answerTools(parts: ToolParts, exchange: Exchange, route: T
     sendText(response, request.method, await proposedOrDone(parts.tools, tool, value, caller, tokenIn(request)));
     return;
   }
-  // A name is a label of the metrics only when it is a tool: the rest is whatever somebody typed.
   const run = async (keep?: Keep): Promise<TextAnswer> => {
     const result = await parts.tools.run(
       tool,

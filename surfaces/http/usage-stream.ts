@@ -4,7 +4,7 @@ import { type BatchRecord, type BatchResult, chargeBatch, readRecord, unreadable
 import type { Wire } from '../../handlers/wire.ts';
 import { findCardSecret } from '../../kernel/card-number.ts';
 import type { Json, JsonObject } from '../../kernel/json.ts';
-import { type Authenticate, allowApi, authenticated, through } from './authorise.ts';
+import { type Authenticate, allowApi, authenticated, type Rates, through } from './authorise.ts';
 import { mediaTypeOf } from './body.ts';
 import { type Exchange, sendText } from './exchange.ts';
 import { contractError } from './faults.ts';
@@ -34,6 +34,7 @@ export const usageStreamLimits: Omit<UsageStreamLimits, 'nestingMax'> = {
 export interface UsageStreamParts {
   readonly wire: Pick<Wire, 'policy' | 'wake'>;
   readonly authenticate: Authenticate;
+  readonly rates?: Rates | undefined;
   readonly limits: UsageStreamLimits;
 }
 
@@ -62,11 +63,7 @@ export function usageStream(parts: UsageStreamParts): (exchange: Exchange) => Pr
     if (request.method !== 'POST') {
       throw new HttpProblem(405, 'methodNotAllowed', `This path answers ${allow}.`, { headers: { Allow: allow } });
     }
-    const caller = through(
-      await authenticated(request.headers.authorization, parts.authenticate),
-      'tmf',
-      exchange.requestId,
-    );
+    const caller = through(await authenticated(request, parts), 'tmf', exchange.requestId);
     exchange.caller = caller;
     allowApi(caller, 'TMF635', 'POST');
     mediaTypeOf(request.headers, 'POST', accepted);
