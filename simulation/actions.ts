@@ -1,18 +1,27 @@
+import { z } from 'zod';
+import type { Caller } from '../kernel/caller.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { makeStatement } from '../policy/bill/on-demand.ts';
 import { addCard, paymentMethodCommands } from '../policy/card/commands.ts';
-import type { AnyDefinition } from '../policy/core/command.ts';
+import type { AnyDefinition, Policy } from '../policy/core/command.ts';
 import { refs } from '../policy/core/party.ts';
 import { registerCustomer } from '../policy/customer/commands.ts';
 import { retryFlow } from '../policy/flow/commands.ts';
 import { loadEsims, loadNumbers } from '../policy/inventory/commands.ts';
 import { cancelOrderCommand, cancelProductOrderCommands } from '../policy/order/cancel.ts';
-import { placeOrder, productOrderCommands, topUp } from '../policy/order/commands.ts';
+import { changePlan, placeOrder, productOrderCommands, topUp } from '../policy/order/commands.ts';
+import { endLine, withdrawLineEnd } from '../policy/order/end.ts';
 import { receiveGatewayEvent } from '../policy/payment/gateway-event.ts';
 import { refundPayment } from '../policy/payment/refund.ts';
 import { cancelServiceOrder, serviceOrderCommands } from '../policy/service-order/commands.ts';
+import { replaceEsim } from '../policy/subscription/esim.ts';
+import { withdrawPlanChangeCommand } from '../policy/subscription/plan-change.ts';
+import { portOut } from '../policy/subscription/port-out.ts';
+import { setRoaming } from '../policy/subscription/roaming.ts';
 import { moveTicket, noteTicket, openTicketCommand } from '../policy/ticket/commands.ts';
-import { reportUsage } from '../policy/usage/commands.ts';
+import { recordEntries, reportUsage, type UsageEntry } from '../policy/usage/commands.ts';
+import { replayUsage } from '../policy/usage/quarantine.ts';
+import { readUsage } from '../policy/usage/units.ts';
 import type { GatewayNotice } from './outside.ts';
 import { usageRace } from './race.ts';
 import type { Answered, Client, World } from './world.ts';
@@ -133,6 +142,42 @@ function notify(world: World, type: string, gatewayReference: string): void {
 }
 
 const tmf = (world: World) => ({ keepRefused: world.random.chance(0.5) });
+
+function entry(msisdn: string, amount: number, recordId: string): UsageEntry {
+  const document: JsonObject = {
+    '@type': 'Usage',
+    usageType: 'data',
+    usageCharacteristic: [
+      { name: 'msisdn', value: msisdn },
+      { name: 'volume', value: amount },
+      { name: 'source', value: 'file' },
+      { name: 'recordId', value: recordId },
+    ],
+  };
+  return { document, read: readUsage(document) };
+}
+
+/** Records by the hundred, as mediation sends them: one call of the database for all. */
+const sendFile: AnyDefinition = {
+  name: 'usage.record',
+  summary: 'Record a file of usage',
+  input: z.array(z.custom<UsageEntry>()),
+  audience: ['integrator'],
+  effect: 'write',
+  rules: [],
+  single: (policy: Policy, entries: UsageEntry[], caller: Caller) =>
+    recordEntries(policy, entries, caller, { whole: false }),
+};
+
+/** What is done to a live line and needs no more than its name. */
+const onLine = (name: string, weight: number, definition: AnyDefinition, more: JsonObject = {}): Action => ({
+  name,
+  weight,
+  async run(world, client) {
+    const line = await liveLine(world);
+    return line && `${line.id} ${(await client.do(definition, { subscriptionId: line.id, ...more })).outcome}`;
+  },
+});
 
 export const actions: readonly Action[] = [
   {
@@ -373,21 +418,23 @@ export const actions: readonly Action[] = [
     name: 'a file of records',
     weight: 2,
     async run(world, client) {
-      const line = await anyLine(world);
-      if (!line) return undefined;
-      const records = Array.from({ length: world.random.int(3, 6) }, () => ({
-        msisdn: line.msisdn,
-        kind: 'data',
-        amount: world.random.int(1, 900),
-        source: 'file',
-        recordId: world.policy.newId('req'),
-      }));
+      const records: UsageEntry[] = [];
+      for (let record = world.random.int(3, 6); record > 0; record -= 1) {
+        const line = await anyLine(world);
+        // A number that nobody has yet goes into the quarantine.
+        records.push(entry(line?.msisdn ?? '6599999999', world.random.int(1, 900), world.policy.newId('req')));
+      }
       // Broken off in the middle, the whole file is sent again.
-      const half = world.faults.strikes('half a batch') ? records.slice(0, 2) : [];
-      const outcomes: string[] = [];
-      for (const record of [...half, ...records]) outcomes.push((await client.do(reportUsage, record)).outcome);
-      return `${line.id} ${half.length > 0 ? 'half, then whole' : 'whole'}: ${outcomes.join()}`;
+      const half = world.faults.strikes('half a batch');
+      if (half) await client.do(sendFile, records.slice(0, 2));
+      return `${records.length} records${half ? ' after half of them' : ''}: ${(await client.do(sendFile, records)).outcome}`;
     },
+  },
+  {
+    name: 'judge the quarantine anew',
+    weight: 1,
+    run: async (world, client) =>
+      (await client.do(replayUsage, { reason: 'usage.number_known', evenOld: world.random.chance(0.5) })).outcome,
   },
   {
     name: 'try failed work again',
@@ -395,6 +442,32 @@ export const actions: readonly Action[] = [
     async run(world, client) {
       const flow = world.random.pick(['order', 'network', 'renewal', 'refund', 'notice'] as const);
       return `${flow} ${(await client.do(retryFlow, { flow })).outcome}`;
+    },
+  },
+  {
+    name: 'change the plan',
+    weight: 3,
+    async run(world, client) {
+      const line = await liveLine(world);
+      if (!line) return undefined;
+      const wanted = world.random.pick(plans);
+      const answered = await client.do(changePlan, { subscriptionId: line.id, offering: wanted });
+      return `${line.id} ${wanted} ${answered.outcome}`;
+    },
+  },
+  onLine('keep the plan', 1, withdrawPlanChangeCommand),
+  onLine('end at the boundary', 1, endLine, { when: 'boundary' }),
+  onLine('end now', 1, endLine, { when: 'now' }),
+  onLine('do not end', 1, withdrawLineEnd),
+  onLine('another eSIM', 2, replaceEsim),
+  onLine('roaming off', 1, setRoaming, { roaming: 'off' }),
+  onLine('roaming on', 1, setRoaming, { roaming: 'on' }),
+  {
+    name: 'port out',
+    weight: 0.5,
+    async run(world, client) {
+      const line = await liveLine(world);
+      return line && `${line.id} ${(await client.do(portOut, { msisdn: line.msisdn })).outcome}`;
     },
   },
   {

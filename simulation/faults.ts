@@ -44,6 +44,8 @@ export interface FaultPlan {
 export function drawFaultPlan(random: Random): FaultPlan {
   const rates = new Map<FaultKind, number>();
   for (const kind of faultKinds) if (random.chance(0.6)) rates.set(kind, random.pick([0.02, 0.05, 0.12]));
+  // There are few files beside thousands of requests.
+  if (rates.has('half a batch')) rates.set('half a batch', 0.5);
   const struck: Tally<FaultKind> = new Map();
   const plan: FaultPlan = {
     struck,
