@@ -50,6 +50,12 @@ export const errors: readonly ErrorReference[] = [
     remedy: 'The message says which part.',
   },
   {
+    status: 400,
+    reason: 'tooManyParameters',
+    when: 'The query has more parameters than are read.',
+    remedy: 'Ask for less at once: the message says how many there may be.',
+  },
+  {
     status: 401,
     reason: 'unauthenticated',
     when: 'No token was sent.',
@@ -133,6 +139,18 @@ export const errors: readonly ErrorReference[] = [
     reason: 'expectationFailed',
     when: '`Expect` holds more than `100-continue`.',
     remedy: 'Leave it out.',
+  },
+  {
+    status: 422,
+    reason: 'notProposed',
+    when: 'A proposal was asked for a tool that neither moves money nor destroys.',
+    remedy: 'Call the tool itself: it is done in one call.',
+  },
+  {
+    status: 429,
+    reason: 'rateLimited',
+    when: 'The token, or the address, made more requests than it may in a minute.',
+    remedy: 'Wait as many seconds as `Retry-After` says.',
   },
   { status: 431, reason: 'headersTooLarge', when: 'The headers are larger than 32 KiB.', remedy: 'Send fewer.' },
   {
