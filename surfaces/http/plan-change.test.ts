@@ -366,12 +366,6 @@ describe('rules', () => {
     expect([code, answer.body.state]).not.toEqual([code, 'rejected']);
   }
 
-  it('order.item_action_served', () =>
-    expectRejected('order.item_action_served', async () => {
-      const line = await activeLine();
-      return { customer: line.customer, items: [{ ...add('1', 'PLAN_S'), action: 'noChange' }] };
-    }));
-
   it('subscription.plan_change_names_plan', () =>
     expectRejected('subscription.plan_change_names_plan', async () => {
       const line = await activeLine();
