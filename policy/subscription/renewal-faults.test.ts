@@ -5,6 +5,7 @@ import type { Worker } from '../../workers/worker.ts';
 import { freezeClock } from '../clock/commands.ts';
 import { execute, transaction } from '../core/command.ts';
 import { runStatement } from '../core/transaction.ts';
+import { changePlan } from '../order/commands.ts';
 import { steps } from '../steps.ts';
 import { terminateLine } from './line.ts';
 
@@ -23,13 +24,18 @@ interface Renewed {
   state: string;
   periodNumber: number;
   reasons: string[];
+  plan: string;
+  /** The plan that waits for a period that is paid for. */
+  change: string | null;
 }
 
 /** A line comes to its boundary while these points fail; it ends afterwards, so that it does not renew beside the next. */
-async function renew(card: string, planted: ReadonlyMap<number, FaultMode>): Promise<Renewed> {
+async function renew(card: string, planted: ReadonlyMap<number, FaultMode>, to?: string): Promise<Renewed> {
   const order = await house.order(await house.customer(card));
   await house.settle();
   const line = (await house.state(order)).subscriptionId ?? '';
+  if (to !== undefined) await execute(house.policy, changePlan, { subscriptionId: line, offering: to }, house.caller);
+  await house.settle();
   const [period] = await runStatement<{ at: Date }>(
     house.pool,
     'SELECT "period_ends_at" AS at FROM "subscription" WHERE "id" = $1',
@@ -41,7 +47,7 @@ async function renew(card: string, planted: ReadonlyMap<number, FaultMode>): Pro
   await house.settle(faulty);
   const [row] = await runStatement<Renewed>(
     house.pool,
-    'SELECT "state", "period_number", "block_reasons" AS reasons FROM "subscription" WHERE "id" = $1',
+    `SELECT "state", "period_number", "block_reasons" AS reasons, "plan_code" AS plan, "pending_change" -> 'terms' ->> 'code' AS change FROM "subscription" WHERE "id" = $1`,
     [line],
   );
   const [service] = await runStatement<{ id: string }>(
@@ -63,8 +69,14 @@ async function renew(card: string, planted: ReadonlyMap<number, FaultMode>): Pro
   return row;
 }
 
-const renewed: Renewed = { state: 'active', periodNumber: 2, reasons: [] };
-const unpaid: Renewed = { state: 'blocked', periodNumber: 1, reasons: ['exhausted', 'unpaid'] };
+const renewed: Renewed = { state: 'active', periodNumber: 2, reasons: [], plan: 'PLAN_S', change: null };
+const unpaid: Renewed = {
+  state: 'blocked',
+  periodNumber: 1,
+  reasons: ['exhausted', 'unpaid'],
+  plan: 'PLAN_S',
+  change: null,
+};
 
 describe('whatever fails at the boundary, a period is paid once or the line is stopped', () => {
   it.each([
@@ -73,16 +85,21 @@ describe('whatever fails at the boundary, a period is paid once or the line is s
     { card: 'tok_timeout_after', ends: renewed },
     { card: 'tok_capture_timeout_after', ends: renewed },
     { card: 'tok_authorisation_expires', ends: renewed },
-  ])('$card: each point fails in turn', { timeout: 240_000 }, async ({ card, ends }) => {
-    expect(await renew(card, new Map())).toEqual(ends);
+    // With another plan to begin. That what was charged is what began is among the invariants.
+    { card: 'tok_visa', to: 'PLAN_M', ends: { ...renewed, plan: 'PLAN_M' } },
+    { card: 'tok_declined_above_30', to: 'PLAN_L', ends: { ...unpaid, change: 'PLAN_L' } },
+  ])('$card $to: each point fails in turn', { timeout: 240_000 }, async ({ card, to, ends }) => {
+    expect(await renew(card, new Map(), to)).toEqual(ends);
     const points = [...faults.passed];
     let struck = 0;
     for (const [index, point] of points.entries()) {
       for (const mode of modesAt(point)) {
-        const end = await renew(card, new Map([[index, mode]]));
+        const end = await renew(card, new Map([[index, mode]]), to);
         struck += faults.struck();
         const where = `${card}: ${point} fails (${mode})`;
-        if (mode === 'refused') expect([where, [renewed, unpaid]]).toEqual([where, expect.arrayContaining([end])]);
+        const begun = to === undefined ? renewed : { ...renewed, plan: to };
+        const stopped = to === undefined ? unpaid : { ...unpaid, change: to };
+        if (mode === 'refused') expect([where, [begun, stopped]]).toEqual([where, expect.arrayContaining([end])]);
         else expect([where, end]).toEqual([where, ends]);
       }
     }
@@ -110,11 +127,11 @@ describe('whatever fails at the boundary, a period is paid once or the line is s
       (
         await runStatement<Renewed>(
           house.pool,
-          'SELECT "state", "period_number", "block_reasons" AS reasons FROM "subscription" WHERE "id" = $1',
+          `SELECT "state", "period_number", "block_reasons" AS reasons, "plan_code" AS plan, "pending_change" -> 'terms' ->> 'code' AS change FROM "subscription" WHERE "id" = $1`,
           [line],
         )
       )[0];
-    expect(await state()).toEqual({ state: 'blocked', periodNumber: 1, reasons: ['exhausted'] });
+    expect(await state()).toMatchObject({ state: 'blocked', periodNumber: 1, reasons: ['exhausted'] });
     expect(await house.breaches({ quiet: false })).toEqual([]);
     await house.gateway.clearPlans();
     await house.settle();
