@@ -1,37 +1,12 @@
 import { z } from 'zod';
-import {
-  type DesiredLine,
-  type NetworkAnswer,
-  type NetworkLine,
-  type NetworkTask,
-  networkStates,
-} from '../../network.ts';
+import { type NetworkAnswer, type NetworkLine, networkStates } from '../../network.ts';
+import { desiredLine, iccid, lineId, msisdn, networkTask, taskKey, taskSequence } from '../../network-task.ts';
 
 /** Shapes that cross a boundary of the network sandbox: its book on disk, and its door as a process of its own. */
 
-const key = z.string().min(1).max(255);
-const line = z.string().min(1).max(255);
-const sequence = z.int().nonnegative();
-/** ITU-T E.164: up to 15 digits. ITU-T E.118: 18 to 22 as written on profiles. */
-const msisdn = z.string().regex(/^\+?\d{3,15}$/, 'must be an E.164 number');
-const iccid = z.string().regex(/^\d{18,22}$/, 'must be an ICCID of 18 to 22 digits');
+const [key, line, sequence] = [taskKey, lineId, taskSequence];
 
-const desiredLine = z.object({
-  state: z.enum(networkStates),
-  data: z.boolean(),
-  voice: z.boolean(),
-  sms: z.boolean(),
-  roamingData: z.boolean(),
-}) satisfies z.ZodType<DesiredLine>;
-
-export const networkTask = z.object({
-  key,
-  line,
-  sequence,
-  msisdn,
-  iccid,
-  desired: desiredLine,
-}) satisfies z.ZodType<NetworkTask>;
+export { networkTask };
 
 export const networkAnswer = z.discriminatedUnion('outcome', [
   z.object({
