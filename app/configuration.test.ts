@@ -14,6 +14,7 @@ const good: Readonly<Record<(typeof secretVariables)[number], string>> = {
   SANDBOX_SECRET: 'hidden-word-hidden-word',
   AIRTIME_STRIPE_SECRET_KEY: 'sk_test_hidden_word',
   AIRTIME_STRIPE_WEBHOOK_SECRET: 'whsec_hidden_word',
+  AIRTIME_NETWORK_TOKEN: 'hidden-word-hidden-word',
   AIRTIME_SMTP_URL: 'smtps://user:hidden-word@mail.example.com',
   AIRTIME_SIGNING_SECRET: 'hidden-word-hidden-word-hidden-word',
 };

@@ -18,6 +18,8 @@ export interface Configuration {
   statementTimeoutMs: number;
   /** A sandbox process of its own; inside this process when not given. */
   sandbox: { url: string; secret: string } | undefined;
+  /** The TMF640 server that is the mobile network; the sandbox when not given. */
+  network: { url: string; token: string | undefined } | undefined;
   /** The server that mail goes out by; the mailbox of development when not given. */
   smtp: { url: string; from: string } | undefined;
   /** Real cards, by Stripe; the sandbox when not given. */
@@ -61,6 +63,12 @@ const variables = z.object({
   AIRTIME_STRIPE_WEBHOOK_SECRET: z.string().optional(),
   AIRTIME_STRIPE_URL: z.url().optional(),
   AIRTIME_STRIPE_RETURN_URL: z.url().optional(),
+  AIRTIME_NETWORK: z.enum(['sandbox', 'tmf640']).default('sandbox'),
+  AIRTIME_NETWORK_URL: z.url({ protocol: /^https?$/ }).optional(),
+  AIRTIME_NETWORK_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, 'give at least sixteen visible ASCII characters')
+    .optional(),
   AIRTIME_SMTP_URL: z.string().optional(),
   AIRTIME_MAIL_FROM: z
     .string()
@@ -100,6 +108,7 @@ export const secretVariables = [
   'SANDBOX_SECRET',
   'AIRTIME_STRIPE_SECRET_KEY',
   'AIRTIME_STRIPE_WEBHOOK_SECRET',
+  'AIRTIME_NETWORK_TOKEN',
   'AIRTIME_SMTP_URL',
   'AIRTIME_SIGNING_SECRET',
 ] as const;
@@ -137,6 +146,11 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
   if (env.AIRTIME_SANDBOX_URL && !secret) {
     throw new ConfigurationError('AIRTIME_SANDBOX_URL: needs SANDBOX_SECRET or SANDBOX_SECRET_FILE beside it.');
   }
+  if (env.AIRTIME_NETWORK === 'tmf640' && env.AIRTIME_NETWORK_URL === undefined)
+    throw new ConfigurationError(
+      'AIRTIME_NETWORK: tmf640 needs AIRTIME_NETWORK_URL, the base path of its API, beside it.',
+    );
+  const networkToken = env.AIRTIME_NETWORK_TOKEN;
   const smtpUrl = env.AIRTIME_SMTP_URL;
   // The URL holds a password: a message about it never repeats it.
   if (smtpUrl !== undefined && !/^smtps?:\/\/\S+$/.test(smtpUrl))
@@ -154,6 +168,10 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     poolMax: env.AIRTIME_POOL_MAX,
     statementTimeoutMs: env.AIRTIME_STATEMENT_TIMEOUT_MS,
     sandbox: env.AIRTIME_SANDBOX_URL && secret ? { url: env.AIRTIME_SANDBOX_URL, secret } : undefined,
+    network:
+      env.AIRTIME_NETWORK === 'tmf640' && env.AIRTIME_NETWORK_URL
+        ? { url: env.AIRTIME_NETWORK_URL, token: networkToken }
+        : undefined,
     smtp: smtpUrl && env.AIRTIME_MAIL_FROM ? { url: smtpUrl, from: env.AIRTIME_MAIL_FROM } : undefined,
     stripe: stripeOf(env),
     logLevel: env.AIRTIME_LOG_LEVEL,

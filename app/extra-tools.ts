@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import type { Mail } from '../adapters/mail.ts';
+import type { Network } from '../adapters/network.ts';
 import { RequestRefused } from '../adapters/outcome.ts';
 import type { SandboxCardGateway } from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
 import { cardGatewayPlan, gatewayOperation, totals } from '../adapters/sandbox/card-gateway/wire.ts';
 import { type Mailbox, mailboxEntry } from '../adapters/sandbox/mail/mailbox.ts';
-import type { SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
+import { isSandboxNetwork, type SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
 import { networkLine, networkPlan } from '../adapters/sandbox/network/wire.ts';
 import type { Caller } from '../kernel/caller.ts';
 import type { MachineClock } from '../kernel/clock.ts';
@@ -87,7 +88,7 @@ const foundLine = z.object({ line: networkLine.nullable().describe('Null: the ne
 
 const showNetworkLine: ExtraTool<z.infer<typeof lineInput>, z.infer<typeof foundLine>> = {
   name: 'network.line',
-  summary: 'Ask the sandbox network what it believes about a line',
+  summary: 'Ask the network what it believes about a line',
   audience: ['operator'],
   effect: 'read',
   input: lineInput,
@@ -217,7 +218,7 @@ export interface ExtraParts {
   readonly clock: MachineClock;
   /** None where cards are real. */
   readonly gateway: SandboxCardGateway | undefined;
-  readonly network: SandboxNetwork;
+  readonly network: Network;
   readonly signingSecret: string;
   readonly mail: Mail;
 }
@@ -234,7 +235,7 @@ export function bindExtras({ policy, worker, clock, gateway, network, signingSec
       const to = input.to === undefined ? new Date(from.getTime() + milliseconds) : new Date(input.to);
       return { from: from.toISOString(), ...(await advanceTo(policy, worker, clock, to, caller)) };
     }),
-    bindExtra(planNetworkFault, (input) => network.plan(input)),
+    bindExtra(planNetworkFault, (input) => sandboxNetworkOf(network).plan(input)),
     bindExtra(planCardGatewayFault, (input) => sandboxOf(gateway).plan(input)),
     bindExtra(showGatewayTotals, async () => {
       const summed = await sandboxOf(gateway).totals();
@@ -287,7 +288,7 @@ export function bindExtras({ policy, worker, clock, gateway, network, signingSec
     bindExtra(checkBooksTool, () => checkBooks(policy.pool, policy.outside.gateway)),
     bindExtra(clearFaults, async () => {
       await gateway?.clearPlans();
-      await network.clearPlans();
+      if (isSandboxNetwork(network)) await network.clearPlans();
       return { cleared: true };
     }),
   ];
@@ -305,6 +306,11 @@ async function refusedAsConflict<T>(call: () => Promise<T>): Promise<T> {
     if (error instanceof RequestRefused) throw conflict('card_gateway.refused', error.message);
     throw error;
   }
+}
+
+function sandboxNetworkOf(network: Network): SandboxNetwork {
+  if (isSandboxNetwork(network)) return network;
+  throw conflict('network.not_sandbox', 'A real network has no planned faults.');
 }
 
 function mailboxOf(mail: Mail): Mailbox {

@@ -7,14 +7,16 @@ import { Counter, Registry } from 'prom-client';
 import type { CardGateway, GatewayDoor } from '../adapters/card-gateway.ts';
 import { localJobFiles } from '../adapters/local-job-files.ts';
 import type { Mail } from '../adapters/mail.ts';
+import type { Network } from '../adapters/network.ts';
 import {
   openSandboxCardGateway,
   type SandboxCardGateway,
 } from '../adapters/sandbox/card-gateway/sandbox-card-gateway.ts';
 import { openMailbox } from '../adapters/sandbox/mail/mailbox.ts';
-import { openSandboxNetwork, type SandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
+import { openSandboxNetwork } from '../adapters/sandbox/network/sandbox-network.ts';
 import { remoteCardGateway, remoteMailbox, remoteNetwork } from '../adapters/sandbox/remote.ts';
 import { openSmtpMail } from '../adapters/smtp-mail.ts';
+import { openTmf640Network } from '../adapters/tmf640-network/tmf640-network.ts';
 import { createHandlers } from '../handlers/index.ts';
 import type { Wire } from '../handlers/wire.ts';
 import { systemCaller } from '../kernel/caller.ts';
@@ -56,7 +58,7 @@ export interface Platform {
   readonly wire: Wire;
   readonly tools: ToolDoor;
   readonly gateway: CardGateway;
-  readonly network: SandboxNetwork;
+  readonly network: Network;
   /** The operator's token, when this start made it. */
   readonly firstToken: string | undefined;
   stop(): Promise<void>;
@@ -267,7 +269,7 @@ interface OpenOutside {
   sandboxGateway: SandboxCardGateway | undefined;
   /** Where the gateway gives notice. */
   door: GatewayDoor | undefined;
-  network: SandboxNetwork;
+  network: Network;
   mail: Mail;
   close(): Promise<void>;
 }
@@ -280,13 +282,20 @@ async function openOutside(configuration: Configuration, directory: string): Pro
     gateway: chosen?.gateway ?? openedSandbox(sandboxes.sandboxGateway),
     door: chosen?.door,
   };
-  if (configuration.smtp === undefined) return outside;
-  const smtp = await openSmtpMail(configuration.smtp);
+  const network =
+    configuration.network &&
+    openTmf640Network({
+      url: configuration.network.url,
+      ...(configuration.network.token === undefined ? {} : { token: configuration.network.token }),
+      now: machineClock.now,
+    });
+  const smtp = configuration.smtp && (await openSmtpMail(configuration.smtp));
   return {
     ...outside,
-    mail: smtp,
+    ...(network ? { network } : {}),
+    ...(smtp ? { mail: smtp } : {}),
     close: async () => {
-      smtp.close();
+      smtp?.close();
       await sandboxes.close();
     },
   };

@@ -28,6 +28,7 @@ const control = {
   delayMs: 30,
   stuck: false,
   date: '',
+  overtakes: 0,
 };
 
 interface Answer {

@@ -1,50 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
 import { networkContract } from '../network.contract.ts';
 import type { DesiredLine, NetworkTask } from '../network.ts';
+import { base, type Foreign, startForeign, token } from './testing-foreign.ts';
 import { openTmf640Network, type Tmf640NetworkOptions } from './tmf640-network.ts';
-
-const token = 'token-of-the-foreign-network';
-const base = '/tmf-api/ServiceActivationAndConfiguration/v4';
-
-interface Foreign {
-  url: string;
-  /** Where its requests or answers left the contract. */
-  breaches: string[];
-  control(what: object): Promise<{ services: number; monitors: number }>;
-  child: ChildProcess;
-}
-
-const told = z.union([z.object({ port: z.number() }), z.object({ breach: z.string() })]);
-
-async function startForeign(mode: 'sync' | 'async'): Promise<Foreign> {
-  const script = fileURLToPath(new URL('./testing-server.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, mode, token], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const breaches: string[] = [];
-  const port = await new Promise<number>((done, fail) => {
-    child.once('exit', (code) => fail(new Error(`the foreign network ended with ${code}`)));
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const one = told.parse(JSON.parse(line));
-      if ('port' in one) done(one.port);
-      else breaches.push(one.breach);
-    });
-  });
-  const counts = z.object({ services: z.number(), monitors: z.number() });
-  return {
-    url: `http://127.0.0.1:${port}`,
-    breaches,
-    child,
-    control: async (what) =>
-      counts.parse(
-        await (await fetch(`http://127.0.0.1:${port}/control`, { method: 'POST', body: JSON.stringify(what) })).json(),
-      ),
-  };
-}
 
 let drawn = 0;
 const unique = () => {
@@ -69,11 +27,7 @@ describe.each(['sync', 'async'] as const)('a foreign TMF640 server that answers 
   beforeAll(async () => {
     foreign = await startForeign(mode);
   });
-  afterAll(async () => {
-    const exited = new Promise((done) => foreign.child.once('exit', done));
-    foreign.child.kill('SIGKILL');
-    await exited;
-  });
+  afterAll(() => foreign.close());
   const open = (given: Partial<Tmf640NetworkOptions> = {}) =>
     openTmf640Network({ url: foreign.url + base, token, now: () => new Date(), ...given });
 

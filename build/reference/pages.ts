@@ -287,6 +287,8 @@ ${[...groups].map(
 }
 
 function errorsPage(): Page {
+  const brokenRule = html`<p>A rule was broken: its code is the reason. <a href="rules.html">All rules.</a></p>
+`;
   const statuses = [...new Set(errors.map((one) => one.status))];
   return {
     file: 'errors.html',
@@ -312,7 +314,7 @@ ${example(doorExamples.error.request)}
 <h2 id="reasons">Reasons</h2>
 ${statuses.map(
   (status) =>
-    html`<h3 id="s${status}">${status}</h3>\n${table(
+    html`<h3 id="s${status}">${status}</h3>\n${status === 422 ? brokenRule : ''}${table(
       ['Reason', 'When', 'What to do'],
       errors
         .filter((one) => one.status === status)
@@ -320,8 +322,6 @@ ${statuses.map(
       `Reasons of ${status}`,
     )}`,
 )}
-<h3 id="s422">422</h3>
-<p>A rule was broken: its code is the reason. <a href="rules.html">All rules.</a></p>
 `,
     contents: [
       { href: '#shape', text: 'Shape' },

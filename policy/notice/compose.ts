@@ -5,6 +5,7 @@ import { formatQuantity, kindName } from '../../kernel/quantity.ts';
 import { refs, text } from '../core/party.ts';
 import { findRow, findRows, type Tables } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
+import { termsOfNextPeriod } from '../subscription/line.ts';
 import type { Letter } from './letter.ts';
 import type { NoticeKind } from './notice.ts';
 
@@ -107,16 +108,9 @@ const exhausted: Composer = async (tx, subject, input) => {
 };
 
 /** The plan and price that the next renewal charges: those of a change that waits for it, if there is one. */
-function renewalOf(line: Line): { name: string; amountMinor: number; currency: string } {
-  const pending = line.pendingChange;
-  const terms =
-    typeof pending === 'object' && pending !== null && 'terms' in pending && typeof pending.terms === 'object'
-      ? pending.terms
-      : null;
-  const amountMinor = terms !== null && 'amountMinor' in terms ? terms.amountMinor : undefined;
-  return typeof amountMinor === 'number'
-    ? { name: nameIn(terms) ?? planOf(line), amountMinor, currency: line.currency }
-    : { name: planOf(line), amountMinor: line.priceMinor, currency: line.currency };
+function renewalOf(line: Line): { name: string; price: string } {
+  const { name, amountMinor, currency } = termsOfNextPeriod(line);
+  return { name, price: formatMoney({ amountMinor, currency }) };
 }
 
 const renewalDue: Composer = async (tx, subject, input) => {
@@ -125,15 +119,14 @@ const renewalDue: Composer = async (tx, subject, input) => {
   if (!line || line.state === 'terminated' || !(boundary > tx.now)) return undefined;
   // A line that ends there is not renewed.
   if (line.endsAt !== null && line.endsAt <= boundary) return undefined;
-  const renewal = renewalOf(line);
-  const price = formatMoney(renewal);
+  const { name, price } = renewalOf(line);
   const at = formatInstant(boundary, tx.settings.timeZone);
   return {
     customerId: line.customerId,
     letter: {
-      subject: `${renewal.name} on ${numberOf(line)} renews on ${at}`,
+      subject: `${name} on ${numberOf(line)} renews on ${at}`,
       sentences: [
-        `${renewal.name} on ${numberOf(line)} renews on ${at}. Your card on file will be charged ${price}, tax included.`,
+        `${name} on ${numberOf(line)} renews on ${at}. Your card on file will be charged ${price}, tax included.`,
         'If the card is declined the line stops at that moment.',
       ],
       table: [['Price', price], ...(await balances(tx, line.id))],
@@ -145,15 +138,14 @@ const renewalDue: Composer = async (tx, subject, input) => {
 const renewalDeclined: Composer = async (tx, subject, input) => {
   const line = await findRow(tx, 'subscription', { id: subject });
   if (!line?.blockReasons.includes('unpaid')) return undefined;
-  const renewal = renewalOf(line);
-  const price = formatMoney(renewal);
+  const { name, price } = renewalOf(line);
   const next = new Date(text(input.nextAt) ?? Number.NaN);
   return {
     customerId: line.customerId,
     letter: {
       subject: `The renewal of ${numberOf(line)} was declined`,
       sentences: [
-        `Your card could not be charged ${price} for ${renewal.name} on ${numberOf(line)}: ${text(input.reason) ?? 'it was declined'}. The line is stopped.`,
+        `Your card could not be charged ${price} for ${name} on ${numberOf(line)}: ${text(input.reason) ?? 'it was declined'}. The line is stopped.`,
         'Put another card on file and buy a new period to go on now.',
         ...(Number.isNaN(next.getTime())
           ? []

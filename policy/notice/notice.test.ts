@@ -10,6 +10,7 @@ import { freezeClock } from '../clock/commands.ts';
 import { execute, type Policy, transaction } from '../core/command.ts';
 import { runStatement } from '../core/transaction.ts';
 import { registerCustomer } from '../customer/commands.ts';
+import { changePlan } from '../order/commands.ts';
 import { refundPayment } from '../payment/refund.ts';
 import { steps } from '../steps.ts';
 import { terminateLine } from '../subscription/line.ts';
@@ -155,6 +156,9 @@ describe('a customer is told by mail', () => {
       await activeLine('tok_renewal_declines'),
       await activeLine('tok_visa'),
     ];
+    const changing = await activeLine('tok_visa');
+    await execute(house.policy, changePlan, { subscriptionId: changing.id, offering: 'PLAN_M' }, house.caller);
+    await house.settle();
     await terminate(ended);
     expect((await subjects(ended)).slice(1)).toEqual([`${ended.msisdn} has ended`]);
     await goTo(new Date(renewing.endsAt.getTime() - 3 * 86_400_000 - 60_000));
@@ -164,6 +168,7 @@ describe('a customer is told by mail', () => {
     expect(more).toEqual([]);
     expect(due?.subject).toMatch(new RegExp(`^Lite on ${renewing.msisdn} renews on `));
     expect(due?.text).toContain('will be charged SGD 10.00');
+    expect((await mailTo(changing)).at(-1)?.text).toMatch(/^Standard on .* will be charged SGD 25\.00/m);
     await goTo(new Date(Math.max(renewing.endsAt.getTime(), declining.endsAt.getTime()) + 1000));
     expect((await subjects(renewing)).slice(2)).toEqual([expect.stringMatching(/^Receipt .* SGD 10\.00$/)]);
     expect((await subjects(declining)).slice(1)).toEqual([

@@ -34,6 +34,11 @@ export interface SandboxNetwork extends Network {
   close(): Promise<void>;
 }
 
+/** Whether what is told to be a network has faults to plan and a book to read. */
+export function isSandboxNetwork(network: Network): network is SandboxNetwork {
+  return network.kind === 'sandbox';
+}
+
 export interface SandboxNetworkOptions {
   /** Where the book lives; made when missing. */
   directory: string;
