@@ -44,6 +44,7 @@ import { makeRateLimiter } from '../workers/rate-limiter.ts';
 import { makeRefusalRecorder } from '../workers/refusal-recorder.ts';
 import { makeWatchdog } from '../workers/watchdog.ts';
 import { makeWorker } from '../workers/worker.ts';
+import { agentPages } from './agents.ts';
 import { gatewayWebhook, openChosenGateway, refuseMovedClock } from './card-gateway.ts';
 import { type Configuration, paths } from './configuration.ts';
 import { connect } from './database/connect.ts';
@@ -221,22 +222,24 @@ export async function startPlatform(
       ofFailure: (address) => limiter.take(`address ${address}`, failuresPerMinute),
       trustedProxies,
     };
+    // What a caller does may leave work behind; it is not kept waiting for the next round.
+    const awake: ToolDoor = {
+      ...tools,
+      run: async (name, input, caller, keep) => {
+        const answer = await tools.run(name, input, caller, keep);
+        wake();
+        return answer;
+      },
+      confirm: async (name, input, caller, token) => {
+        const answer = await tools.confirm(name, input, caller, token);
+        wake();
+        return answer;
+      },
+    };
     const http = await createHttpServer({
       wire,
       handlers: createHandlers(resourceCommandsFor, activationCommandsFor),
-      tools: {
-        ...tools,
-        run: async (name, input, caller, keep) => {
-          const answer = await tools.run(name, input, caller, keep);
-          wake();
-          return answer;
-        },
-        confirm: async (name, input, caller, token) => {
-          const answer = await tools.confirm(name, input, caller, token);
-          wake();
-          return answer;
-        },
-      },
+      tools: awake,
       authenticate,
       rates,
       onRefused: (refused) => refusals.record(refused),
@@ -250,6 +253,7 @@ export async function startPlatform(
     });
     http.mount('/documents', documentPages({ pool: connected.pool, authenticate, rates }));
     if (outside.door) http.mount('/webhooks', webhookDoor(gatewayWebhook({ policy, door: outside.door, log, wake })));
+    http.mount('/mcp', agentPages({ tools: awake, authenticate, rates, publicUrl: configuration.publicUrl, log }));
     const docs = docsPages();
     if (docs) http.mount('/docs', docs);
     const address: AddressInfo = await http.listen(configuration.host, configuration.port);

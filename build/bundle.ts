@@ -27,12 +27,14 @@ await Promise.all([
     packages: 'external',
     banner: { js: '#!/usr/bin/env node' },
   }),
-  // The terminal is one file with all it needs, so that it answers at once.
+  // The terminal is one file with all it needs, so that it answers at once. What only `bss mcp` needs is left out and
+  // loaded by it.
   build({
     ...shared,
     entryPoints: { bss: 'surfaces/cli/main.ts' },
     outdir: 'dist',
     minifySyntax: true,
+    external: ['@modelcontextprotocol/*'],
     banner: {
       js: '#!/usr/bin/env node\nimport { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
     },

@@ -4,7 +4,7 @@ import { fieldsOf, UsageError } from './input.ts';
 export const shells = ['bash', 'zsh', 'fish'] as const;
 
 const ownFlags = ['--json', '--server', '--watch', '--yes', '--input', '--no-color', '--help'];
-const alone = ['trace', 'rules', 'doctor', 'completion'];
+const alone = ['trace', 'rules', 'doctor', 'mcp', 'completion'];
 
 /** A script that completes nouns, verbs and options; it knows the verbs of the build that printed it. */
 export function completionScript(shell: string, verbs: readonly Verb[]): string {

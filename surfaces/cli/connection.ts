@@ -107,14 +107,14 @@ export async function callTool(
   tool: string,
   input: JsonObject,
   send: typeof fetch = fetch,
-  how: { confirmation?: string; isPreview?: boolean } = {},
+  how: { confirmation?: string; isPreview?: boolean; userAgent?: string } = {},
 ): Promise<Answer> {
   const request: RequestInit = {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
       accept: 'application/json',
-      'user-agent': 'bss',
+      'user-agent': how.userAgent ?? 'bss',
       // A confirmation is its own key: with the same one again the server gives the first answer.
       ...(how.confirmation === undefined
         ? { 'idempotency-key': randomUUID() }

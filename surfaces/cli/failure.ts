@@ -1,4 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
+import { afterRefusal } from '../../tools/recovery.ts';
 import type { Connection } from './connection.ts';
 import type { Verb } from './descriptors.ts';
 import { paintOf } from './render/paint.ts';
@@ -11,32 +12,6 @@ export interface Failure {
   facts: readonly (readonly [string, string])[];
   next: readonly string[];
 }
-
-/** The verb that shows what an id names, by its prefix: `ord_…` is shown by `order show`. */
-export function showVerbOf(id: string): string | undefined {
-  return showVerbs[/^([a-z]+)_[0-9a-z]+$/.exec(id)?.[1] ?? ''];
-}
-
-const showVerbs: Readonly<Record<string, string>> = {
-  cus: 'customer show',
-  sub: 'subscription show',
-  ord: 'order show',
-  bil: 'bill show',
-};
-
-/** What mends a broken rule, where looking at the facts does not already say it. */
-const remedies: readonly (readonly [RegExp, string])[] = [
-  [
-    /requires_card_on_file$|card_not_expired$|card\.not_expired$|not_last_of_live_line$/,
-    'bss card add <customer-id> <token>',
-  ],
-  [/offering_(known|sellable|has_terms)$/, 'bss offering list'],
-  [/unpaid_needs_period$/, 'bss subscription top-up <subscription-id> VAS_PERIOD'],
-  [/wished_number_available$|^number\./, 'bss number list'],
-  [/^esim\./, 'bss esim list'],
-  [/customer_known$|^customer\.email/, 'bss customer list'],
-  [/^clock\./, 'bss clock show'],
-];
 
 /** The failure a server's error body tells. The body is a TMF Error: `reason`, `message`, and the facts of a rule. */
 export function refusedFailure(verb: Verb, verbs: readonly Verb[], status: number, error: JsonObject): Failure {
@@ -68,14 +43,8 @@ function nextCommands(
   if (status === 401) return ['bss doctor'];
   if (status === 400) return [`bss ${verb.noun} ${verb.verb} --help`];
   const has = (line: string) => verbs.some((one) => line.startsWith(`bss ${one.noun} ${one.verb}`));
-  const remedy = remedies.find(([pattern]) => pattern.test(reason))?.[1];
-  const looks = facts.flatMap(([, value]) => {
-    const shows = showVerbOf(value);
-    // What is not known cannot be shown.
-    return shows === undefined || status === 404 || /_known$/.test(reason) ? [] : [`bss ${shows} ${value}`];
-  });
-  const list = status === 404 ? [`bss ${verb.noun} list`] : [];
-  return [...new Set([...(remedy === undefined ? [] : [remedy]), ...looks, ...list])].filter(has).slice(0, 2);
+  const values = facts.map(([, value]) => value);
+  return afterRefusal(status, reason, values, verb.noun).filter(has).slice(0, 2);
 }
 
 export function unreachableFailure(connection: Connection, message: string, isRefusedConnection: boolean): Failure {

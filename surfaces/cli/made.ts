@@ -1,7 +1,7 @@
 import { isJsonObject } from '../../kernel/json.ts';
+import { showVerbOf } from '../../tools/recovery.ts';
 import { type Connection, callTool } from './connection.ts';
 import type { Verb } from './descriptors.ts';
-import { showVerbOf } from './failure.ts';
 import { draw } from './render/draw.ts';
 import type { Style } from './render/text.ts';
 import type { Terminal } from './terminal.ts';

@@ -46,6 +46,11 @@ const terminal: Terminal = {
       process.once('SIGINT', stop);
     }),
   fetch,
+  serveAgent: async (door, secret) => {
+    const { serveAgent } = await import('../mcp/stdio.ts');
+    const onError = (error: Error) => void process.stderr.write(`bss mcp: ${error.message}\n`);
+    await serveAgent({ door, secret, version: program.version, onError });
+  },
 };
 
 // A reader that has seen enough (`bss … | head`) is not an error.

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
+import { remoteDoor } from './agent-door.ts';
 import { completionScript, shells } from './completion.ts';
 import { type Answer, callTool, connectionOf } from './connection.ts';
 import { kebab, type Verb } from './descriptors.ts';
@@ -104,6 +105,19 @@ function makeProgram(
       .description('Say what is wrong with this installation and how to mend it')
       .action(async (_options, command: Command) => {
         done(await examine(command.optsWithGlobals<OwnOptions>(), terminal));
+      }),
+  );
+  program.addCommand(
+    dressed(new Command('mcp'), terminal)
+      .description('Serve an agent on this machine over standard input and output (Model Context Protocol)')
+      .action(async (_options, command: Command) => {
+        const connection = connectionOf(command.optsWithGlobals<OwnOptions>(), terminal.env, terminal.folder);
+        if (connection?.token === undefined || !terminal.serveAgent) {
+          const own = { ...command.optsWithGlobals<OwnOptions>(), json: false };
+          done(failed(unknownServer, own, undefined, terminal, { width: terminal.columns(), color: false }));
+          return;
+        }
+        await terminal.serveAgent(remoteDoor(connection, terminal.fetch), connection.token);
       }),
   );
   program.addCommand(

@@ -1,3 +1,5 @@
+import type { AgentDoor } from '../../tools/agent-door.ts';
+
 /** Where a run of the terminal reads and writes. Tests give their own. */
 export interface Terminal {
   /** The folder the command was typed in. */
@@ -17,6 +19,8 @@ export interface Terminal {
   /** Waits, or returns early with false when the person wants to stop. */
   pause(milliseconds: number): Promise<boolean>;
   readonly fetch: typeof fetch;
+  /** Serves an agent over standard input and output until the input ends; undefined where there is none. */
+  readonly serveAgent?: (door: AgentDoor, secret: string) => Promise<void>;
 }
 
 /** Colour only where a person looks, and has not said no. */

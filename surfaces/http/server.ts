@@ -98,16 +98,16 @@ export interface HttpServer {
   close(graceMs: number): Promise<void>;
 }
 
-const exchanges = new WeakMap<Request, Exchange>();
+const exchanges = new WeakMap<IncomingMessage, Exchange>();
 
 /** Who a mounted surface found its caller to be, for the log. */
-export function setCaller(request: Request, caller: Caller): void {
+export function setCaller(request: IncomingMessage, caller: Caller): void {
   const exchange = exchanges.get(request);
   if (exchange) exchange.caller = caller;
 }
 
 /** The id of a request, for a mounted surface. */
-export function requestIdFor(request: Request): string {
+export function requestIdFor(request: IncomingMessage): string {
   return exchanges.get(request)?.requestId ?? requestIdOf(undefined);
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Request } from 'express';
 import { answerOnce, type Keep } from '../../handlers/idempotency.ts';
 import type { Wire } from '../../handlers/wire.ts';
-import type { Caller } from '../../kernel/caller.ts';
+import type { Caller, Surface } from '../../kernel/caller.ts';
 import { canonicalJson } from '../../kernel/json.ts';
 import { acceptsJson } from './accept.ts';
 import { problemText, type TextAnswer } from './answer.ts';
@@ -60,12 +60,14 @@ export async function answerTools(parts: ToolParts, exchange: Exchange, route: T
   }
   const token = await authenticated(request, parts);
   // What the terminal calls itself decides nothing: it is the channel that an interaction names.
-  const caller = through(token, request.headers['user-agent'] === 'bss' ? 'cli' : 'tools', exchange.requestId);
+  const caller = through(token, channelOf(request.headers['user-agent']), exchange.requestId);
   exchange.caller = caller;
   if (!acceptsJson(request.headers.accept)) throw new HttpProblem(406, 'notAcceptable', `Answers are ${json}.`);
   if (name === undefined) {
     const tools = parts.tools.list(caller).filter((tool) => hasScope(caller, 'tools', tool.name));
-    sendText(response, request.method, { status: 200, headers: {}, text: JSON.stringify(tools) });
+    // A tool may have several audiences; whose list this is tells an agent's surface which of them it serves.
+    const headers = { 'Airtime-Audience': caller.audience };
+    sendText(response, request.method, { status: 200, headers, text: JSON.stringify(tools) });
     return;
   }
   const tool = decodedName(name);
@@ -136,6 +138,11 @@ async function answerTool(
     (error) => problemText(problemAnswer(error, exchange.requestId)),
   );
   sendText(response, request.method, once.replayed || !shown ? replayable(once) : shown);
+}
+
+function channelOf(userAgent: string | undefined): Surface {
+  if (userAgent === 'bss mcp') return 'mcp';
+  return userAgent === 'bss' ? 'cli' : 'tools';
 }
 
 /** The first of the two calls is answered with a proposal and its token, the second with what was done. */
