@@ -31,7 +31,7 @@ export interface ListenerParts {
   delivered(): void;
 }
 
-const apis = ['TMF622', 'TMF637', 'TMF676'] as const;
+const apis = ['TMF622', 'TMF676'] as const;
 const roundsMax = 400;
 
 interface Heard {
@@ -110,7 +110,7 @@ export function makeListener(parts: ListenerParts): Listener {
   /** Until the deliveries rest and no statement of theirs is under way. */
   async function untilResting(life: number): Promise<void> {
     for (let calm = 0; calm < 3; ) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, calm > 0 ? 0 : 1));
       const { totalCount, idleCount, waitingCount } = policy.pool;
       const isCalm = waitingCount === 0 && idleCount === totalCount && (isResting || life !== lives);
       calm = isCalm ? calm + 1 : 0;

@@ -13,7 +13,7 @@ export interface SeedResult {
   readonly violation?: { invariant: string; message: string };
 }
 
-const chapters = 4;
+const chapters = 2;
 const turnsInChapter = 60;
 const turnsAtDueInstant = 8;
 /** So long is what was begun pushed on through its faults before it is left to come to rest without them. */
@@ -52,7 +52,7 @@ async function live(world: World): Promise<void> {
     for (let turn = 0; turn < turnsInChapter; turn += 1) await world.turn(true);
     await work(world);
     // Then time goes on from one due instant to the next: boundaries, expiries, ends.
-    for (let instant = world.random.int(0, 6); instant > 0; instant -= 1) {
+    for (let instant = world.random.int(0, 7); instant > 0; instant -= 1) {
       await world.passToDue();
       for (let turn = 0; turn < turnsAtDueInstant; turn += 1) await world.turn(true);
       await work(world);

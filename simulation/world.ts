@@ -142,6 +142,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
   const favourite = stepNames[seed % stepNames.length] ?? '';
   const crashRate = crashing.pick([0.002, 0.01, 0.03]);
   const settings = settingsSchema.parse({
+    actionTimeoutMinutes: random.pick([1, 4]),
     numberQuarantineDays: random.pick([1, 3, 90]),
     unpaidTerminationDays: random.pick([2, 5, 35]),
   });
