@@ -19,11 +19,13 @@ const good: Readonly<Record<(typeof secretVariables)[number], string>> = {
   AIRTIME_SIGNING_SECRET: 'hidden-word-hidden-word-hidden-word',
 };
 const beside = { AIRTIME_MAIL_FROM: 'bss@example.com', AIRTIME_SANDBOX_URL: 'http://127.0.0.1:9' };
-/** What a secret is judged with: Stripe's are looked at when Stripe is chosen. */
+/** What a secret is judged with: those of Stripe and of a network are looked at when these are chosen. */
 const chosen = (name: string) =>
   name.startsWith('AIRTIME_STRIPE')
     ? { AIRTIME_CARD_GATEWAY: 'stripe', AIRTIME_STRIPE_SECRET_KEY: good.AIRTIME_STRIPE_SECRET_KEY }
-    : {};
+    : name.startsWith('AIRTIME_NETWORK')
+      ? { AIRTIME_NETWORK: 'tmf640', AIRTIME_NETWORK_URL: 'https://network.example.com/v4' }
+      : {};
 
 let files = 0;
 
