@@ -99,6 +99,9 @@ export function openDoors(
         error += text;
       },
       readFile: (path) => readFileSync(path, 'utf8'),
+      readLines: async function* (path) {
+        yield* readFileSync(path, 'utf8').split('\n');
+      },
       ask: async () => undefined,
       pause: async () => false,
       fetch,

@@ -29,6 +29,8 @@ export interface WorkerLog {
 const leaseSeconds = 15;
 const batch = 8;
 const tickMs = 250;
+/** Between looks that found nothing: thousands of requests a second wake us, and few of them leave work. */
+const gatherMs = 20;
 
 /**
  * Claims due steps and runs them. Any number of workers, in any number of processes, share the rows: a step is leased
@@ -94,7 +96,11 @@ export function makeWorker(
       } catch (error) {
         log.warn({ reason: error instanceof Error ? error.message : String(error) }, 'no work could be claimed');
       }
-      if (count > 0 || isWoken || stopping) continue;
+      if (count > 0 || stopping) continue;
+      if (isWoken) {
+        await clock.sleep(gatherMs);
+        continue;
+      }
       const pause = new AbortController();
       woken = () => pause.abort();
       await clock.sleep(tickMs, pause.signal);

@@ -33,7 +33,8 @@ function flagsOf(verb: Verb): string[] {
 function bash(verbs: readonly Verb[]): string {
   const nouns = nounsOf(verbs);
   const verbCases = [...nouns].map(
-    ([noun, own]) => `    ${noun}) words="${own.map((verb) => verb.verb).join(' ')}" ;;`,
+    ([noun, own]) =>
+      `    ${noun}) words="${[...own.map((verb) => verb.verb), ...(noun === 'usage' ? ['import'] : [])].join(' ')}" ;;`,
   );
   const flagCases = verbs.map((verb) => `    "${verb.noun} ${verb.verb}") words="${flagsOf(verb).join(' ')}" ;;`);
   return `# bss completion. Add to your shell: eval "$(bss completion bash)"

@@ -65,6 +65,7 @@ for (const verb of verbs.filter((one) => one.examples.length > 0)) {
             complaint += text;
           },
           readFile: () => '[]',
+          readLines: async function* () {},
           ask: async () => 'y',
           pause: async () => false,
           fetch: async (url) => {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import tools from '../../generated/tools.json' with { type: 'json' };
 import program from '../../package.json' with { type: 'json' };
@@ -21,6 +21,14 @@ const terminal: Terminal = {
   readFile: (path) => {
     try {
       return readFileSync(path === '-' ? 0 : path, 'utf8');
+    } catch (error) {
+      throw new UsageError(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  },
+  readLines: async function* (path) {
+    const input = path === '-' ? process.stdin : createReadStream(path);
+    try {
+      yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
     } catch (error) {
       throw new UsageError(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     }

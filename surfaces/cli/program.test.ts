@@ -101,6 +101,9 @@ async function bss(
       result.error += text;
     },
     readFile: (path) => options.files?.[path] ?? '',
+    readLines: async function* (path) {
+      yield* (options.files?.[path] ?? '').split('\n');
+    },
     ask: async (question) => {
       result.asked.push(question);
       return answers.shift();

@@ -6,6 +6,7 @@ import { type Answer, callTool, connectionOf } from './connection.ts';
 import { kebab, type Verb } from './descriptors.ts';
 import { examine } from './doctor.ts';
 import { drawFailure, type Failure, refusedFailure, unknownServer, unreachableFailure } from './failure.ts';
+import { type ImportOptions, importFormats, importUsage, resultFormats } from './import-usage.ts';
 import { type Field, fieldsOf, missing, placeholder, readJson, readValue, setAt, UsageError } from './input.ts';
 import { showMade } from './made.ts';
 import { draw } from './render/draw.ts';
@@ -92,6 +93,7 @@ function makeProgram(
       const isDefault = verb.verb === 'show' && verb.positional.length === 0;
       under.addCommand(alsoWritten(leaf(verb, verb.verb, verbs, terminal, done)), { isDefault });
     }
+    if (noun === 'usage') under.addCommand(importCommand(terminal, done));
     program.addCommand(alsoWritten(under));
   }
   program.addCommand(previews(verbs, terminal, done));
@@ -129,6 +131,23 @@ function makeProgram(
       }),
   );
   return program;
+}
+
+/** A file is no input of a tool: it goes through the door for usage at volume. */
+function importCommand(terminal: Terminal, done: (code: ExitCode) => void): Command {
+  return dressed(new Command('import'), terminal)
+    .summary('Charge a file of usage records')
+    .description('Charge a file of usage records, NDJSON or CSV, and print what became of each.')
+    .argument('<file>', 'the file, or - for standard input')
+    .option('--from <format>', `what the file is: ${importFormats.join(' or ')} (by its name when not given)`)
+    .option('--to <format>', `what is printed: ${resultFormats.join(', ')} (as the file when not given)`)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  bss usage import july.csv\n  zcat july.ndjson.gz | bss usage import - --to refused',
+    )
+    .action(async (path: string, _options, command: Command) => {
+      done(await importUsage(path, command.optsWithGlobals<ImportOptions>(), terminal));
+    });
 }
 
 // Whoever may list the processes of this machine reads their arguments, and a shell's history keeps them.

@@ -14,6 +14,8 @@ export interface Terminal {
   error(text: string): void;
   /** A whole file, or standard input for `-`. */
   readFile(path: string): string;
+  /** The lines of a file, or of standard input for `-`, as they come: a file may be larger than memory. */
+  readLines(path: string): AsyncIterable<string>;
   /** Asks a person one question and reads one line; undefined when the input ended. */
   ask(question: string): Promise<string | undefined>;
   /** Waits, or returns early with false when the person wants to stop. */
