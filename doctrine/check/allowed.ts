@@ -12,6 +12,9 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
     'surfaces/http/exchange.ts: node:crypto randomUUID': 'A request gets a name for the log; nothing is decided by it.',
     'surfaces/cli/connection.ts: node:crypto randomUUID':
       'The terminal makes the key under which its own retry is the same request.',
+    'surfaces/mcp/seal.ts: node:crypto randomBytes': 'A nonce of AES-GCM, which must never come twice.',
+    'surfaces/mcp/told.ts: node:crypto randomUUID':
+      'The mark around what people wrote: they must not be able to guess it and close it themselves.',
     'adapters/sandbox/main.ts: new Date()': 'The sandbox is a process of its own: this is where its clock is made.',
     'adapters/sandbox/main.ts: node:crypto randomUUID': 'The sandbox is a process of its own: its ids are made here.',
     'adapters/local-job-files.ts: node:crypto randomUUID': 'The name of a draft that is renamed when it is whole.',
