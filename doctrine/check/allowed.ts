@@ -15,6 +15,8 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
     'surfaces/mcp/seal.ts: node:crypto randomBytes': 'A nonce of AES-GCM, which must never come twice.',
     'surfaces/mcp/told.ts: node:crypto randomUUID':
       'The mark around what people wrote: they must not be able to guess it and close it themselves.',
+    'surfaces/cli/import-usage.ts: Date.now':
+      'How often the progress of an import is drawn, on the machine that draws it.',
     'adapters/sandbox/main.ts: new Date()': 'The sandbox is a process of its own: this is where its clock is made.',
     'adapters/sandbox/main.ts: node:crypto randomUUID': 'The sandbox is a process of its own: its ids are made here.',
     'adapters/local-job-files.ts: node:crypto randomUUID': 'The name of a draft that is renamed when it is whole.',
@@ -23,7 +25,7 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
     'app/seed/seed.ts: Date.now': 'How far the first business time lies behind the wall clock is counted at the start.',
     'app/platform.ts: new Date()': 'The start makes the machine clock that all others are given.',
     'app/platform.ts: Date.now': 'The start makes the source of ids that all others are given.',
-    'app/platform.ts: node:crypto randomBytes': 'The start makes the source of ids that all others are given.',
+    'app/platform.ts: node:crypto randomFillSync': 'The start makes the source of ids that all others are given.',
     'app/platform.ts: node:crypto randomUUID': 'The start gives the sandboxes their source of ids.',
     'app/notifications.ts: node:crypto randomBytes': 'The secret that signs events is drawn once, by the machine.',
     'app/main.ts: Date.now': 'Starting and stopping wait for processes in machine time.',
