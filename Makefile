@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off scenarios simulate simulate-planted mock bench-lists bench-charging clean
+.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off scenarios simulate simulate-planted mock bench-lists bench-charging renewals clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,7 @@ test: check conformance ## everything that gates a change
 	npx --no-install vitest run
 	$(TSX) bench/lists.ts --large 50000
 	$(TSX) bench/charging.ts --short
+	$(TSX) bench/renewals.ts --lines 300
 	@$(MAKE) scenarios
 	@$(MAKE) simulate
 
@@ -109,6 +110,10 @@ bench-lists: build ## what lists cost at a thousand and at a million usages
 
 bench-charging: build ## charging over HTTP beside the same SQL under pgbench, and a stream of usage
 	$(TSX) bench/charging.ts
+
+LINES ?= 10000
+renewals: build ## renew LINES lines at one boundary with four workers, one killed midway
+	$(TSX) bench/renewals.ts --lines $(LINES)
 
 clean: ## remove what was made; data stays
 	rm -rf dist generated/types generated/validators generated/operations.ts generated/prisma generated/tools.json generated/client.ts generated/.stamp

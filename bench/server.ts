@@ -58,6 +58,50 @@ export async function startServer(home: string, environment: Record<string, stri
   throw new Error(`the server was not ready after ${startMsMax / 1000} s:\n${readFileSync(log, 'utf8')}`);
 }
 
+/**
+ * Starts one more server with its worker on a database that others use too. It writes no connection file, for the token
+ * is known already; where it listens is read from its log.
+ */
+export async function startWorker(home: string, environment: Record<string, string>): Promise<Started> {
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const log = join(home, 'bench.log');
+  const started = run(
+    [join(root, 'dist', 'airtime.js'), 'serve'],
+    { AIRTIME_HOME: home, AIRTIME_PORT: '0', AIRTIME_LOG_LEVEL: 'info', ...environment },
+    log,
+  );
+  const until = Date.now() + startMsMax;
+  while (Date.now() < until) {
+    const text = readFileSync(log, 'utf8');
+    if (started.process.exitCode !== null) throw new Error(`the worker ended:\n${text}`);
+    if (text.includes('"airtime serves"')) return started;
+    await pause(50);
+  }
+  await started.stop('SIGKILL');
+  throw new Error(`the worker was not ready after ${startMsMax / 1000} s:\n${readFileSync(log, 'utf8')}`);
+}
+
+/** Starts the sandboxes of card gateway and network as one process of their own, their books in a folder. */
+export async function startSandbox(folder: string, secret: string): Promise<Started & { url: string }> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const log = join(folder, 'bench.log');
+  const places = ['gateway', 'network', 'mail'].flatMap((name) => [`--${name}`, join(folder, name)]);
+  const started = run(
+    ['--import', import.meta.resolve('tsx'), join(root, 'adapters', 'sandbox', 'main.ts'), ...places],
+    { SANDBOX_SECRET: secret },
+    log,
+  );
+  const until = Date.now() + startMsMax;
+  while (Date.now() < until) {
+    const url = /\{"url":"([^"]+)"\}/.exec(readFileSync(log, 'utf8'))?.[1];
+    if (url !== undefined) return { ...started, url };
+    if (started.process.exitCode !== null) throw new Error(`the sandbox ended:\n${readFileSync(log, 'utf8')}`);
+    await pause(50);
+  }
+  await started.stop('SIGKILL');
+  throw new Error('the sandbox was not ready in time');
+}
+
 async function isReady(url: string): Promise<boolean> {
   try {
     return (await fetch(`${url}/ready`, { signal: AbortSignal.timeout(2000) })).ok;
