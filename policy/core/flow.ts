@@ -50,7 +50,8 @@ export interface StepContext {
   readonly policy: Policy;
   readonly outside: Outside;
   readonly step: ClaimedStep;
-  /** A named transaction of this step, carried out for the caller who began the work. The step goes on afterwards. */
+  /** A named transaction of this step, carried out for the caller who began the work. The step goes on afterwards.
+   * Like the last one it writes nothing once another worker has taken the step over. */
   during<T>(command: string, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** The last transaction of this step: what it writes and the end of the step commit together, or neither does. */
   finish<T>(command: string, work: (tx: Tx) => Promise<T>): Promise<T>;
@@ -83,7 +84,15 @@ export function stepContext(policy: Policy, step: ClaimedStep, worker: string): 
     policy,
     outside: policy.outside,
     step,
-    during: (command, work) => transaction(policy, command, step.caller, { cause }, work),
+    during: (command, work) =>
+      transaction(policy, command, step.caller, { cause }, async (tx) => {
+        // A worker that slept through its lease must not write over what another has found out since. Whoever claims
+        // passes over a row that is locked, so the step stays ours until this is committed.
+        const held = await tx.sql`SELECT "id" FROM "flow_step"
+          WHERE "id" = ${step.id} AND "leased_by" = ${worker} AND "state" = 'waiting' FOR UPDATE`;
+        if (held.length === 0) throw new LeaseLost(`step ${step.id} is held by another worker`);
+        return work(tx);
+      }),
     finish: (command, work) =>
       transaction(policy, command, step.caller, { cause }, async (tx) => {
         const closed =

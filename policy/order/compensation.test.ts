@@ -332,6 +332,26 @@ describe('a step that runs twice does once', () => {
     expect(await house.breaches()).toEqual([]);
   });
 
+  it('a worker that slept through its lease writes nothing in the middle of its step either', {
+    timeout: 60_000,
+  }, async () => {
+    const order = await house.order(await house.customer('tok_visa'));
+    const [asleep] = await claimSteps(house.policy, 'asleep', 1, 60);
+    if (!asleep) throw new Error('nothing was claimed');
+    await hurry(house.policy);
+    const [taken] = await claimSteps(house.policy, 'awake', 1, 60);
+    expect(taken?.id).toBe(asleep.id);
+    const before = await sums();
+    const late = stepContext(house.policy, asleep, 'asleep').during('test.write', async (tx) => {
+      await tx.sql`UPDATE "product_order" SET "state" = 'failed' WHERE "id" = ${order}`;
+    });
+    await expect(late).rejects.toBeInstanceOf(LeaseLost);
+    expect(await sums()).toEqual(before);
+    await hurry(house.policy);
+    await house.settle();
+    expect((await house.state(order)).order).toBe('completed');
+  });
+
   const definitionOf = (step: ClaimedStep): StepDefinition => {
     const found = steps.find((one) => one.flow === step.flow && one.step === step.step);
     if (!found) throw new Error(`there is no step ${step.flow}.${step.step}`);
