@@ -492,7 +492,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
         if (process) kill(process, 'at rest');
       }
       await check();
-      if (tallies.turns % 40 === 0) await checkAll(pool, sides, witness, { quiet: false });
+      if (tallies.turns % 150 === 0) await checkAll(pool, sides, witness, { quiet: false });
     },
 
     async hasWork() {
