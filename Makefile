@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off scenarios simulate simulate-planted mock bench-lists bench-charging renewals clean
+.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off scenarios simulate simulate-planted mock bench-lists bench-charging renewals crash clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,11 @@ bench-lists: build ## what lists cost at a thousand and at a million usages
 
 bench-charging: build ## charging over HTTP beside the same SQL under pgbench, and a stream of usage
 	$(TSX) bench/charging.ts
+
+# How many kills; the load, the kills and the books are real, so a hundred take some ten minutes.
+CRASHES ?= 6
+crash: build ## kill -9 of server, database and card gateway under load (CRASHES=100 for the long form)
+	$(TSX) simulation/crash/main.ts --crashes $(CRASHES)
 
 LINES ?= 10000
 renewals: build ## renew LINES lines at one boundary with four workers, one killed midway

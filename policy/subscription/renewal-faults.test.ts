@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FaultMode, type Faults, makeFaults, modesAt } from '../../doctrine/faults.ts';
 import { type House, openHouse } from '../../doctrine/house.ts';
 import type { Worker } from '../../workers/worker.ts';
@@ -13,12 +13,13 @@ let house: House;
 let faults: Faults;
 let faulty: Worker;
 
-beforeAll(async () => {
+// A house for each: every renewal moves its clock by a month, and cards expire.
+beforeEach(async () => {
   house = await openHouse();
   faults = makeFaults(house.gateway, house.network);
   faulty = house.worker(faults.steps(steps));
 });
-afterAll(() => house.close());
+afterEach(() => house.close());
 
 interface Renewed {
   state: string;
