@@ -2,51 +2,34 @@ import type { Audience } from '../../kernel/caller.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import type { AgentTool } from '../../tools/agent-door.ts';
 
+/** What operators and integrators both do every day. */
+const ofBoth = [
+  'customer.list',
+  'customer.show',
+  'customer.register',
+  'card.add',
+  'offering.list',
+  'order.place',
+  'order.list',
+  'order.show',
+  'order.cancel',
+  'subscription.list',
+  'subscription.show',
+  'subscription.top_up',
+  'subscription.change_plan',
+  'usage.list',
+  'bill.list',
+  'ticket.open',
+  'ticket.note',
+];
+
 /**
  * What each profile is shown unasked: the work of every day, light enough to stand in a model's context all the time.
  * Everything else that the caller has is found with `tools.find`, read with `tools.describe` and run with `tools.call`.
  */
 const everyday: Readonly<Record<Audience, readonly string[]>> = {
-  operator: [
-    'customer.list',
-    'customer.show',
-    'customer.register',
-    'card.add',
-    'offering.list',
-    'order.place',
-    'order.list',
-    'order.show',
-    'order.cancel',
-    'subscription.list',
-    'subscription.show',
-    'subscription.top_up',
-    'subscription.change_plan',
-    'usage.list',
-    'bill.list',
-    'payment.refund',
-    'ticket.open',
-    'ticket.note',
-    'event.trace',
-  ],
-  integrator: [
-    'customer.list',
-    'customer.show',
-    'customer.register',
-    'card.add',
-    'offering.list',
-    'order.place',
-    'order.list',
-    'order.show',
-    'order.cancel',
-    'subscription.list',
-    'subscription.show',
-    'subscription.top_up',
-    'subscription.change_plan',
-    'usage.list',
-    'bill.list',
-    'ticket.open',
-    'ticket.note',
-  ],
+  operator: [...ofBoth, 'payment.refund', 'event.trace'],
+  integrator: ofBoth,
   customer: [
     'customer.show',
     'subscription.list',
