@@ -1,7 +1,9 @@
 import type { Logger } from 'pino';
+import type { JsonObject } from '../kernel/json.ts';
 import program from '../package.json' with { type: 'json' };
 import { agentOf } from '../surfaces/http/agents.ts';
 import type { Guard } from '../surfaces/http/authorise.ts';
+import { judgeValue } from '../surfaces/http/body.ts';
 import { type HttpServer, httpLimits } from '../surfaces/http/server.ts';
 import { mcpHandler } from '../surfaces/mcp/http.ts';
 import { localDoor } from '../tools/agent-door.ts';
@@ -9,6 +11,7 @@ import type { ToolDoor } from '../tools/registry.ts';
 
 export interface AgentPagesParts extends Guard {
   readonly tools: ToolDoor;
+  readonly rulesOff: ReadonlySet<string>;
   readonly publicUrl: string;
   readonly log: Pick<Logger, 'warn' | 'error'>;
 }
@@ -16,6 +19,7 @@ export interface AgentPagesParts extends Guard {
 /** `/mcp`: the tools of a caller for agents, let in by the rules of the HTTP door. */
 export function agentPages({
   tools,
+  rulesOff,
   authenticate,
   rates,
   publicUrl,
@@ -25,7 +29,8 @@ export function agentPages({
     open: async (request) => {
       const { caller, secret, allows } = await agentOf(request, { authenticate, rates });
       const onDefect = (error: unknown) => log.error({ requestId: caller.requestId, err: error }, 'tool failed');
-      return { door: localDoor({ tools, caller, allows, onDefect }), secret };
+      const judge = (input: JsonObject) => judgeValue(input, httpLimits, { aboutPaying: false, rulesOff });
+      return { door: localDoor({ tools, caller, allows, judge, onDefect }), secret };
     },
     publicUrl,
     version: program.version,

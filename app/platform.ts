@@ -264,7 +264,17 @@ export async function startPlatform(
     });
     http.mount('/documents', documentPages({ pool: connected.pool, authenticate, rates }));
     if (outside.door) http.mount('/webhooks', webhookDoor(gatewayWebhook({ policy, door: outside.door, log, wake })));
-    http.mount('/mcp', agentPages({ tools: awake, authenticate, rates, publicUrl: configuration.publicUrl, log }));
+    http.mount(
+      '/mcp',
+      agentPages({
+        tools: awake,
+        rulesOff: policy.rulesOff,
+        authenticate,
+        rates,
+        publicUrl: configuration.publicUrl,
+        log,
+      }),
+    );
     const docs = docsPages();
     if (docs) http.mount('/docs', docs);
     const address: AddressInfo = await http.listen(configuration.host, configuration.port);

@@ -157,6 +157,8 @@ it('no room breaks a rule', { timeout: 60_000 }, () => {
     'conformance',
     'scenarios',
     'doctrine',
+    'simulation',
+    'bench',
   ];
   const { violations, totalCruised } = cruise(root, folders);
   expect(violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`)).toEqual([]);

@@ -54,6 +54,7 @@ async function main(): Promise<void> {
   const names = readdirSync(patches)
     .filter((name) => name.endsWith('.patch'))
     .sort();
+  if (names.length === 0) throw new Error('there is no patch to plant');
   const found: Found[] = [];
   for (const name of names) {
     const bug = (readFileSync(join(patches, name), 'utf8').split(/[:\n]/)[0] ?? name).trim();

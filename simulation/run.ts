@@ -4,6 +4,15 @@ import { z } from 'zod';
 
 const tally = z.array(z.tuple([z.string(), z.number()]));
 
+const ready = z.strictObject({ ready: z.literal(true) });
+
+/** A count from the command line. @throws RangeError for what would play nothing and pass. */
+export function countOf(given: string, name: string): number {
+  const count = Number(given);
+  if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`${name}: ${given} is no count from 1 up.`);
+  return count;
+}
+
 /** What a job tells of a seed that has ended. */
 export const toldSeed = z.object({
   seed: z.number(),
@@ -56,12 +65,12 @@ export async function runSeeds(options: RunOptions): Promise<ToldSeed[]> {
         next += 1;
       };
       child.on('message', (message) => {
+        if (ready.safeParse(message).success) return goOn();
         const told = toldSeed.safeParse(message);
-        if (told.success) {
-          results.push(told.data);
-          options.told?.(told.data);
-          if (told.data.violation !== undefined && options.stopAtFirst === true) isOver = true;
-        }
+        if (!told.success) return failed(new Error(`a job told what is no seed: ${told.error.message}`));
+        results.push(told.data);
+        options.told?.(told.data);
+        if (told.data.violation !== undefined && options.stopAtFirst === true) isOver = true;
         goOn();
       });
       child.once('error', failed);
@@ -71,5 +80,6 @@ export async function runSeeds(options: RunOptions): Promise<ToldSeed[]> {
     });
 
   await Promise.all(Array.from({ length: Math.min(jobs, seeds) }, work));
+  if (!isOver && results.length !== seeds) throw new Error(`${results.length} of ${seeds} seeds were played`);
   return results.sort((a, b) => a.seed - b.seed);
 }

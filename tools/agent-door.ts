@@ -27,6 +27,8 @@ export interface LocalParts {
   readonly caller: Caller;
   /** Whether the caller's token has a scope for a tool. */
   allows(tool: string): boolean;
+  /** Judges what an agent sent as every door does. @throws AirtimeError for what cannot be kept, or never is. */
+  judge(input: JsonObject): void;
   /** A failure that is no answer: it is logged, and the agent is told nothing of it. */
   onDefect(error: unknown): void;
 }
@@ -53,6 +55,7 @@ export function localDoor(parts: LocalParts): AgentDoor {
     }),
     call: (name, input, confirmation) =>
       answered(name, async () => {
+        parts.judge(input);
         if (!tools.needsConfirmation(name, caller)) {
           return { outcome: 'done', result: await tools.run(name, input, caller) };
         }

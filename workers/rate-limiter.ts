@@ -37,6 +37,8 @@ const nearShare = 0.8;
 const aloneShare = 0.05;
 const everyMs = 1000;
 const subjectsMax = 50_000;
+/** Counts that one statement tells. */
+const deltasMax = 5000;
 
 /**
  * Limits that all processes agree on, kept in the database and out of the way of requests: each process counts in memory
@@ -90,8 +92,9 @@ export function makeRateLimiter(policy: Policy, clock: MachineClock, log: Worker
   }
 
   async function tell(): Promise<void> {
-    const deltas: RateDelta[] = late;
-    late = [];
+    const owed = late.slice(0, deltasMax);
+    late = late.slice(deltasMax);
+    const deltas: RateDelta[] = [...owed];
     const asked = new Map<string, { counter: Counter; window: number; told: number; waiting: Waiting[] }>();
     for (const [subject, counter] of counters) {
       if (counter.untold === 0 && counter.waiting.length === 0) continue;
@@ -101,7 +104,7 @@ export function makeRateLimiter(policy: Policy, clock: MachineClock, log: Worker
       counter.known += told;
       counter.untold = 0;
       counter.waiting = [];
-      if (deltas.length >= 5000) break;
+      if (deltas.length >= deltasMax) break;
     }
     if (deltas.length === 0) return;
     try {
@@ -130,6 +133,9 @@ export function makeRateLimiter(policy: Policy, clock: MachineClock, log: Worker
         else if (refused > 0) late.push({ subject, windowAt, count: -refused });
       }
     } catch (error) {
+      // What is still counted: this window and the one before. Older counts decide nothing any more.
+      const oldest = clock.now().getTime() - 2 * rateWindowMs;
+      late = [...owed, ...late].filter(({ windowAt }) => windowAt.getTime() >= oldest);
       for (const { counter, window, told, waiting } of asked.values()) {
         if (counter.window === window) {
           counter.known -= told;

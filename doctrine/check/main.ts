@@ -48,6 +48,8 @@ const folders = [
   'scenarios',
   'conformance',
   'doctrine',
+  'simulation',
+  'bench',
 ];
 
 /** Judges the files of the house and the plants of a check by the same words. */

@@ -34,15 +34,14 @@ export const countRequests = command({
     // A count that a crash loses is no loss; waiting for the disk at each would be.
     await tx.sql`SET LOCAL synchronous_commit = off`;
     const counted = await tx.sql<RateCounted>`WITH given AS (
-        SELECT i."subject", i."windowAt", i."count" FROM jsonb_to_recordset(${JSON.stringify(deltas)}::jsonb) AS i("subject" text, "windowAt" timestamptz, "count" int)
-        ORDER BY i."subject", i."windowAt"),
+        SELECT i."subject", i."windowAt", sum(i."count")::int AS "count" FROM jsonb_to_recordset(${JSON.stringify(deltas)}::jsonb) AS i("subject" text, "windowAt" timestamptz, "count" int)
+        GROUP BY i."subject", i."windowAt" ORDER BY i."subject", i."windowAt"),
       added AS (INSERT INTO "rate_count" AS r ("subject", "window_at", "count")
-        SELECT "subject", "windowAt", greatest("count", 0) FROM given
-        ON CONFLICT ("subject", "window_at") DO UPDATE SET "count" = greatest(0, r."count" +
-          (SELECT g."count" FROM given g WHERE g."subject" = excluded."subject" AND g."windowAt" = excluded."window_at"))
+        SELECT "subject", "windowAt", "count" FROM given
+        ON CONFLICT ("subject", "window_at") DO UPDATE SET "count" = r."count" + excluded."count"
         RETURNING "subject", "window_at", "count")
-      SELECT a."subject", a."window_at", a."count",
-        coalesce((SELECT p."count" FROM "rate_count" p WHERE p."subject" = a."subject" AND p."window_at" = a."window_at" - make_interval(secs => ${rateWindowMs / 1000})), 0) AS before
+      SELECT a."subject", a."window_at", greatest(0, a."count") AS "count",
+        coalesce((SELECT greatest(0, p."count") FROM "rate_count" p WHERE p."subject" = a."subject" AND p."window_at" = a."window_at" - make_interval(secs => ${rateWindowMs / 1000})), 0) AS before
       FROM added a`;
     return { counted };
   },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { formatInstant } from '../../kernel/calendar.ts';
 import { notFound, type Refusal } from '../../kernel/error.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import { formatMoney, splitTax, taxPercent, toWireMoney } from '../../kernel/money.ts';
@@ -71,6 +72,7 @@ async function readItem(tx: Tx, item: JsonObject, customerId: string | undefined
     line: own,
     isPeriodCharged: line !== undefined && (await isPeriodCharged(tx, line.id)),
     endWish: typeof wish === 'string' ? wish : undefined,
+    endsAt: ending && own && wish !== 'now' ? await nextBoundary(tx, own) : undefined,
     wishedNumber,
     wishedNumberState: number?.state,
   };
@@ -130,11 +132,17 @@ function withStates(tx: Tx, document: JsonObject, state: string): JsonObject {
 /** In minor units. A change of plan costs nothing today: the renewal that begins the plan charges its price. */
 const chargedNow = (item: OrderedItem) => (item.action === 'modify' ? 0 : (item.terms?.amountMinor ?? 0));
 
-/** What an order would cost, whom and on which card. */
+/** The end of a line in a sentence, with its instant in the operator's time zone. */
+function endSentence({ line, endsAt }: OrderedItem, timeZone: string): string {
+  return `End the line ${line?.msisdn ?? ''} ${endsAt ? `on ${formatInstant(endsAt, timeZone)}` : 'now'}.`;
+}
+
+/** What an order would cost, whom and on which card; and what it ends. */
 export function previewOrder(facts: OrderFacts, _input: unknown, tx: Pick<Tx, 'now' | 'settings'>): Preview {
   const names = (action: string) =>
     facts.items.filter((item) => item.action === action).map((item) => item.terms?.name);
   const [bought, changed] = [names('add'), facts.items.filter((item) => item.action === 'modify')];
+  const ended = facts.items.filter((item) => item.action === 'delete');
   const card = bought.length === 0 ? undefined : chargeableCard(facts.cards, tx.now);
   const lastFour = card ? text(documentOf(card).lastFourDigits) : undefined;
   const isRenewing = facts.items.some((item) => item.action === 'add' && item.terms?.kind === 'plan');
@@ -143,12 +151,17 @@ export function previewOrder(facts: OrderFacts, _input: unknown, tx: Pick<Tx, 'n
     what: [
       ...(bought.length === 0 ? [] : [`Order ${bought.join(', ')}${forWhom}.`]),
       ...changed.map((item) => `Change ${item.line?.msisdn ?? 'the line'} to ${item.terms?.name}${forWhom}.`),
+      ...ended.map((item) => endSentence(item, tx.settings.timeZone)),
     ].join(' '),
     ...(facts.customer ? { customer: { id: facts.customer.id, name: facts.customer.name } } : {}),
-    amount: {
-      amountMinor: facts.items.reduce((sum, item) => sum + chargedNow(item), 0),
-      currency: tx.settings.currency,
-    },
+    ...(ended.length === facts.items.length
+      ? {}
+      : {
+          amount: {
+            amountMinor: facts.items.reduce((sum, item) => sum + chargedNow(item), 0),
+            currency: tx.settings.currency,
+          },
+        }),
     details: [
       ...(lastFour === undefined ? [] : [`Charged to the card ending in ${lastFour}.`]),
       ...(isRenewing ? ['It is charged again each month, until the line ends.'] : []),
@@ -157,6 +170,9 @@ export function previewOrder(facts: OrderFacts, _input: unknown, tx: Pick<Tx, 'n
           ? [`Nothing is charged for the change: from the next renewal on the line costs ${formatMoney(terms)}.`]
           : [],
       ),
+      ...(ended.length === 0 ? [] : ['Nothing is given back, and what is left of an ended line’s quota is lost.']),
+      ...(ended.some((item) => item.endsAt) ? ['Until then the end can be withdrawn.'] : []),
+      ...(ended.some((item) => !item.endsAt) ? ['A number that is given back rests before it is sold again.'] : []),
     ],
   };
 }
@@ -224,7 +240,7 @@ async function acknowledgeEnd(tx: Tx, item: OrderedItem, orderItemId: string, pr
   if (!item.line) throw new Error('an item that ends a line has a line');
   const isNow = item.endWish === 'now';
   const line = await lockLine(tx, item.line.id);
-  const at = isNow ? tx.now : await nextBoundary(tx, line);
+  const at = item.endsAt ?? tx.now;
   await planEnd(tx, line, { orderItemId, itemId: item.itemId, productOrderId, at });
   await schedule(tx, {
     flow: 'order',

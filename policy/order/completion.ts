@@ -2,6 +2,7 @@ import { refs } from '../core/party.ts';
 import type { Tables } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
+import { isEndAhead } from '../subscription/end.ts';
 import { lockLine } from '../subscription/line.ts';
 import { finalItemStates, type Item, moveItem } from './progress.ts';
 
@@ -20,8 +21,9 @@ export async function completeEnd(tx: Tx, item: Item, line: Tables['subscription
   });
 }
 
-/** Whether an order item ended its line: then nothing of it can be called off. */
+/** Whether an order item ended its line, or its boundary has come: then nothing of it can be called off. */
 export async function isEnded(tx: Tx, item: Item): Promise<boolean> {
   if (item.action !== 'delete' || item.subscriptionId === null) return false;
-  return (await lockLine(tx, item.subscriptionId)).state === 'terminated';
+  const line = await lockLine(tx, item.subscriptionId);
+  return line.state === 'terminated' || (line.endItemId === item.id && !isEndAhead(line, tx.now));
 }

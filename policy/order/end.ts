@@ -6,10 +6,10 @@ import { documentOf, type Stored } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
 import { findRow, getRow, type Tables } from '../core/table.ts';
 import { logInteraction } from '../interaction/commands.ts';
-import { endLine as endLineNow, withdrawEnd } from '../subscription/end.ts';
+import { endLine as endLineNow, isEndAhead, withdrawEnd } from '../subscription/end.ts';
 import { lockLine } from '../subscription/line.ts';
 import { afterCancel } from './cancel.ts';
-import { acknowledge, orderFacts } from './commands.ts';
+import { acknowledge, orderFacts, previewOrder } from './commands.ts';
 import { finalItemStates, type Item, lockItem, moveItem, refusalNote } from './progress.ts';
 import { buyingRules, type OrderFacts } from './rules.ts';
 
@@ -49,19 +49,7 @@ export const endLine: AnyCommand = command<z.infer<typeof endInput>, OrderFacts,
       ],
     });
   },
-  preview(facts, input) {
-    const [item] = facts.items;
-    const line = item?.line;
-    const when = input.when === 'now' ? 'now' : `at ${line?.periodEndsAt?.toISOString() ?? 'its boundary'}`;
-    return {
-      what: `End the line ${line?.msisdn ?? input.subscriptionId} ${when}.`,
-      ...(facts.customer ? { customer: { id: facts.customer.id, name: facts.customer.name } } : {}),
-      details: [
-        'Nothing is given back, and what is left of its quota is lost.',
-        ...(input.when === 'now' ? ['Its number rests before it is sold again.'] : ['Until then it can be withdrawn.']),
-      ],
-    };
-  },
+  preview: previewOrder,
   apply: acknowledge,
 });
 
@@ -72,10 +60,11 @@ interface WithdrawFacts {
 
 export const endWaits = rule<WithdrawFacts>({
   code: 'subscription.withdraw_needs_waiting_end',
-  sentence: 'Only the end of a line that still waits can be withdrawn: nothing ends this line, or it has ended.',
+  sentence:
+    'Only the end of a line that still waits can be withdrawn: nothing ends this line, its boundary has come, or it has ended.',
   status: 409,
-  kept: ({ line, item }) =>
-    line !== undefined && line.state !== 'terminated' && item !== undefined && !finalItemStates.includes(item.state),
+  kept: ({ line, item }, { now }) =>
+    line !== undefined && isEndAhead(line, now) && item !== undefined && !finalItemStates.includes(item.state),
   shown: ({ line }) => ({ state: line?.state ?? null, endsAt: line?.endsAt?.toISOString() ?? null }),
 });
 

@@ -3,6 +3,7 @@ import { isSellable, type OfferingTerms } from '../catalogue/offering-terms.ts';
 import { objects } from '../core/party.ts';
 import { rule } from '../core/rule.ts';
 import type { Tables } from '../core/table.ts';
+import { isLive } from '../subscription/rules.ts';
 
 export interface OrderedItem {
   itemId: string;
@@ -19,6 +20,8 @@ export interface OrderedItem {
   isPeriodCharged: boolean;
   /** When an item that ends a line is to end it, in the client's word. */
   endWish: string | undefined;
+  /** When a line that is to end would, unless that is now. */
+  endsAt: Date | undefined;
   wishedNumber: string | undefined;
   wishedNumberState: string | undefined;
 }
@@ -34,7 +37,6 @@ export interface OrderFacts {
   freeEsims: number;
 }
 
-const isLive = (line: Tables['subscription']) => line.state === 'active' || line.state === 'blocked';
 // What is sold is judged by the rules of buying; what ends a line has its own, below.
 const isSold = (item: OrderedItem) => item.action !== 'delete';
 const each = (facts: OrderFacts, kept: (item: OrderedItem) => boolean) => facts.items.filter(isSold).every(kept);

@@ -122,7 +122,7 @@ describe('a chargeback', () => {
     await execute(policy, receiveGatewayEvent, { id: 'evt_greedy', type: 'd', gatewayReference }, systemCaller('test'));
     await house.settle(house.worker(undefined, policy));
     expect(await bills(payment)).toEqual([1000, -400, -600]);
-    expect((await cases(payment))[0]?.description).toContain('only SGD 6 was left');
+    expect((await cases(payment))[0]?.description).toContain('only SGD 6.00 was left');
   });
 
   it('of a part leaves service as it is', async () => {

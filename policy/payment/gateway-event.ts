@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { GatewayOperation } from '../../adapters/card-gateway.ts';
 import type { JsonObject } from '../../kernel/json.ts';
-import { toWireMoney } from '../../kernel/money.ts';
+import { formatMoney, toWireMoney } from '../../kernel/money.ts';
 import { command } from '../core/command.ts';
 import { appendEvent } from '../core/event.ts';
 import { type StepDefinition, schedule, TryLater } from '../core/flow.ts';
@@ -148,10 +148,7 @@ async function openCase(
   const { key, answer, amountMinor } = operation;
   const takenMinor = await takeBack(tx, payment, operation, `charged back by the card's bank (${answer.code})`);
   const currency = payment.currency ?? operation.currency;
-  const money = (minor: number) => {
-    const { unit, value } = toWireMoney({ amountMinor: minor, currency });
-    return `${unit} ${value}`;
-  };
+  const money = (minor: number) => formatMoney({ amountMinor: minor, currency });
   const beyond =
     takenMinor < amountMinor ? ` Of this only ${money(takenMinor)} was left of the payment; the rest is our loss.` : '';
   const made = await openTicket(tx, {

@@ -54,6 +54,11 @@ export async function withdrawEnd(tx: Tx, lineId: string, orderItemId: string): 
   );
 }
 
+/** Whether an end is asked for and still waits. From its boundary on it is being carried out, and nothing calls it off. */
+export function isEndAhead(line: Line, now: Date): boolean {
+  return line.state !== 'terminated' && line.endItemId !== null && line.endsAt !== null && line.endsAt > now;
+}
+
 /** Whether the line ends at this boundary, so that nothing is charged for what would follow. */
 export function endsBy(line: Line, boundary: Date): boolean {
   return line.endItemId !== null && line.endsAt !== null && line.endsAt <= boundary;

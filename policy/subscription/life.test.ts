@@ -2,12 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type House, hurry, openHouse } from '../../doctrine/house.ts';
 import { freezeClock } from '../clock/commands.ts';
 import { type AnyCommand, execute, judge, type Policy, transaction } from '../core/command.ts';
+import type { StepContext } from '../core/flow.ts';
 import { runStatement } from '../core/transaction.ts';
 import { loadEsims, loadNumbers } from '../inventory/commands.ts';
 import { releaseNumber, takeBackEsim } from '../inventory/inventory.ts';
 import { cancelOrderCommand } from '../order/cancel.ts';
 import { productOrderCommands } from '../order/commands.ts';
-import { endLine, withdrawLineEnd } from '../order/end.ts';
+import { endLine, endWaits, withdrawLineEnd } from '../order/end.ts';
+import { steps } from '../steps.ts';
 import { recordUsage } from '../usage/commands.ts';
 import { replaceEsim } from './esim.ts';
 import { portOut } from './port-out.ts';
@@ -250,6 +252,68 @@ describe('the end of a line', () => {
     ).resolves.toBeDefined();
     await house.network.clearPlans();
     await house.settle();
+  });
+
+  it('cannot be called off from its boundary on, when the renewal is carrying it out', async () => {
+    const line = await newLine();
+    const order = await run(endLine, { subscriptionId: line.id });
+    await house.settle();
+    await run(freezeClock, { at: line.periodEndsAt.toISOString() });
+    await expect(run(withdrawLineEnd, { subscriptionId: line.id })).rejects.toMatchObject({
+      code: 'subscription.withdraw_needs_waiting_end',
+    });
+    await expect(run(cancelOrderCommand, { orderId: order.id })).rejects.toMatchObject({
+      code: 'order.cancel_before_line_ended',
+    });
+    await house.settle();
+    expect([(await read(line.id)).state, await orderState(order.id)]).toEqual(['terminated', 'completed']);
+  });
+
+  it.each([
+    ['before anything was charged', false, 'active'],
+    ['after the card was asked and the money let go', true, 'blocked'],
+  ])('called off in the last moment, %s, the line still has its next boundary', async (_when, isCharged, state) => {
+    const line = await newLine();
+    if (isCharged) {
+      await house.gateway.plan({ mode: 'lose_answer', calls: ['authorise'] });
+      await house.gateway.plan({ mode: 'unavailable', calls: ['find'] });
+      await run(freezeClock, { at: line.periodEndsAt.toISOString() });
+      await expect(house.settle(undefined, 3)).rejects.toThrow(/work is left/);
+      await house.gateway.clearPlans();
+    }
+    const order = await run(endLine, { subscriptionId: line.id });
+    if (!isCharged) await run(freezeClock, { at: line.periodEndsAt.toISOString() });
+    await hurry(house.policy);
+    // Whoever began before the boundary may commit after the renewal has read the line.
+    let left = 1;
+    const late = steps.map((step) =>
+      step.flow === 'renewal'
+        ? {
+            ...step,
+            run: (context: StepContext) =>
+              step.run({
+                ...context,
+                during: async (name, work) => {
+                  const done = await context.during(name, work);
+                  if (name === 'payment.read' && left-- > 0) {
+                    await run(withdrawLineEnd, { subscriptionId: line.id }, without(endWaits.code));
+                  }
+                  return done;
+                },
+              }),
+          }
+        : step,
+    );
+    await house.settle(house.worker(late));
+    const after = await read(line.id);
+    expect([after.state, after.endItemId, await orderState(order.id)]).toEqual([state, null, 'cancelled']);
+    const [next] = await runStatement<{ n: bigint }>(
+      house.pool,
+      `SELECT count(*) AS n FROM "flow_step" WHERE "flow" = 'renewal' AND "subject" = $1 AND "state" = 'waiting'`,
+      [line.id],
+    );
+    expect(Number(next?.n)).toBe(1);
+    expect(await house.breaches()).toEqual([]);
   });
 
   it('a step that gives back twice, or late, never frees what is somebody else’s by then', async () => {

@@ -7,7 +7,7 @@ import { cancelSteps, schedule } from '../core/flow.ts';
 import { machine } from '../core/machine.ts';
 import { customerIdOf, objects, refs } from '../core/party.ts';
 import { createResource, documentOf, type ResourceDefinition, type Stored, saveResource } from '../core/resource.ts';
-import { type Columns, findRow, getRow, insertRow, type Tables, updateRows } from '../core/table.ts';
+import { type Columns, findRow, getRow, insertRow, type Tables } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import { noticeFlow, tell } from '../notice/notice.ts';
@@ -396,6 +396,8 @@ export async function openPeriod(
       periodNumber: period.number,
       periodStartsAt: period.startsAt,
       periodEndsAt: endsAt,
+      // A period that is bought moves the boundary, and with it an end that waits for the boundary.
+      ...(line.endItemId === null ? {} : { endsAt }),
     },
   );
   const opened = await getRow(tx, 'subscription', { id: lineId });
@@ -409,8 +411,6 @@ export async function openPeriod(
   await cancelRenewal(tx, lineId);
   await cancelSteps(tx, 'unpaid', lineId);
   await scheduleRenewal(tx, lineId, endsAt);
-  // A period that is bought moves the boundary, and with it an end that waits for the boundary.
-  if (opened.endItemId !== null) await updateRows(tx, 'subscription', { id: lineId }, { endsAt });
   return opened;
 }
 
@@ -471,27 +471,13 @@ export async function isPeriodCharged(tx: Tx, lineId: string): Promise<boolean> 
 
 /** Writes down that the next period of a line begins another plan. Nothing else of the line changes until then. */
 export async function keepPlanChange(tx: Tx, line: Line, change: PlanChange): Promise<void> {
-  const before = documentOf(line);
-  await saveResource(
-    tx,
-    productResource,
-    { ...line, document: before },
-    {
-      ...before,
-      pendingChange: { ...planAttributes(change.terms), productOrderItem: [orderItemOf('modify', change)] },
-    },
-    { state: line.state, pendingChange: change },
-  );
+  const pendingChange = { ...planAttributes(change.terms), productOrderItem: [orderItemOf('modify', change)] };
+  await describeLine(tx, line, (document) => ({ ...document, pendingChange }), { pendingChange: change });
 }
 
 /** The line keeps its plan. What becomes of the order that asked for another is the caller's to say. */
 export async function dropPlanChange(tx: Tx, line: Line): Promise<void> {
-  const before = documentOf(line);
-  const { pendingChange: _, ...document } = before;
-  await saveResource(tx, productResource, { ...line, document: before }, document, {
-    state: line.state,
-    pendingChange: null,
-  });
+  await describeLine(tx, line, ({ pendingChange: _, ...document }) => document, { pendingChange: null });
 }
 
 /** Calls off the change of plan that waits for a line, and the order item that asked for it, if there is one. */

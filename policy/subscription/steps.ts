@@ -139,6 +139,21 @@ function isOvertaken(line: Line, boundary: Date): boolean {
   return line.state === 'terminated' || line.periodEndsAt === null || line.periodEndsAt > boundary;
 }
 
+/** Ends a line that ends here. @returns false for one that goes on without a period for what comes. */
+async function isOver(tx: Tx, lineId: string, boundary: Date): Promise<boolean> {
+  return (await endAtBoundary(tx, lineId, boundary)) || isOvertaken(await lockLine(tx, lineId), boundary);
+}
+
+/**
+ * The same where the card was asked and the money let go. One attempt a boundary: a line whose end was called off
+ * meanwhile is unpaid, and has its next attempt at the next.
+ */
+async function endOrStop(tx: Tx, lineId: string, boundary: Date): Promise<void> {
+  if (!(await isOver(tx, lineId, boundary))) {
+    await declined(tx, lineId, boundary, 'the end of the line was called off while it was carried out');
+  }
+}
+
 /**
  * The line ended, ends here, or got a new period before this renewal was settled. An earlier run may have asked the
  * gateway and never heard: what was taken is given back, what is held is let go. A line that ends here ends now.
@@ -150,14 +165,17 @@ async function giveUpRenewal(context: StepContext, boundary: Date): Promise<void
     findRow(tx, 'payment', { factKey: renewalFact(context.step.subject, boundary) }),
   );
   if (!payment || (payment.state !== 'pendingAuthorization' && payment.state !== 'authorized')) {
-    await context.finish('subscription.renewal_void', (tx) => endAtBoundary(tx, lineId, boundary));
+    await context.finish('subscription.renewal_void', async (tx) => {
+      // Its end was called off in the last moment: the next run charges for the period that now begins.
+      if (!(await isOver(tx, lineId, boundary))) throw new TryLater('the line goes on after all');
+    });
     return;
   }
   const taken = await capturedReference(gateway, payment);
   if (taken === undefined) {
     await askRelease(gateway, payment);
     await context.finish('payment.record_void', async (tx) => {
-      await endAtBoundary(tx, lineId, boundary);
+      await endOrStop(tx, lineId, boundary);
       await recordVoid(tx, payment.id, 'the renewal was overtaken');
     });
     return;
@@ -165,7 +183,7 @@ async function giveUpRenewal(context: StepContext, boundary: Date): Promise<void
   const answer = await askRefund(gateway, { ...payment, gatewayReference: taken });
   if (answer.outcome === 'failed') throw new TryLater(`the gateway would not refund: ${answer.code}`);
   await context.finish('payment.record_refund', async (tx) => {
-    await endAtBoundary(tx, lineId, boundary);
+    await endOrStop(tx, lineId, boundary);
     await recordAuthorisation(tx, payment.id, { outcome: 'authorised', gatewayReference: taken, expiresAt: tx.now });
     await recordCapture(tx, payment.id, { name: 'Renewal', subscriptionId: context.step.subject });
     await recordRefund(tx, payment.id, answer.refundReference, 'the renewal was overtaken');

@@ -91,10 +91,41 @@ const text = `SELECT place, usage_id AS id, status, refused_by, charged, excess,
  *   call is a transaction of its own.
  */
 export async function recordEntries(
-  policy: Pick<Policy, 'pool' | 'newId' | 'settings' | 'rulesOff'>,
+  policy: RecordingPolicy,
   entries: readonly UsageEntry[],
   caller: Caller,
-  as: { whole: boolean; inside?: Tx; evenOld?: boolean },
+  as: Recording,
+): Promise<RecordedUsage[]> {
+  const answers = await recordOnce(policy, entries, caller, as);
+  // The key of a record that was here before may be forgotten between two statements: then it is asked once more.
+  const unanswered = entries.flatMap((entry, place) => (answers[place] === undefined ? [{ entry, place }] : []));
+  if (as.inside || unanswered.length === 0) return answers;
+  const second = await recordOnce(
+    policy,
+    unanswered.map(({ entry }) => entry),
+    caller,
+    as,
+  );
+  for (const [index, { place }] of unanswered.entries()) {
+    const answer = second[index];
+    if (answer) answers[place] = answer;
+  }
+  return answers;
+}
+
+type RecordingPolicy = Pick<Policy, 'pool' | 'newId' | 'settings' | 'rulesOff'>;
+
+interface Recording {
+  whole: boolean;
+  inside?: Tx;
+  evenOld?: boolean;
+}
+
+async function recordOnce(
+  policy: RecordingPolicy,
+  entries: readonly UsageEntry[],
+  caller: Caller,
+  as: Recording,
 ): Promise<RecordedUsage[]> {
   const records = entries.map(({ document, read, fault, id }, place) => {
     const usageDate = usageDateOf(document);
@@ -172,9 +203,7 @@ export async function recordUsage(
   caller: Caller,
 ): Promise<Stored & { repeated: boolean }> {
   const entry = { document: givenPart(document), read: readUsage(document) };
-  const [row] = await recordEntries(policy, [entry], caller, { whole: true });
-  // The key of a record that was here before may be forgotten between two statements: then it is asked once more.
-  const made = row ?? (await recordEntries(policy, [entry], caller, { whole: true }))[0];
+  const [made] = await recordEntries(policy, [entry], caller, { whole: true });
   if (!made?.document) throw new Error('record_usage_batch gave no answer');
   return { id: made.id, document: made.document, version: made.version, repeated: made.repeated };
 }

@@ -96,10 +96,11 @@ export function alarmsOf(facts: z.infer<typeof machineryFacts>): z.infer<typeof 
 const reachedSql = `CASE WHEN (SELECT "mode" FROM "business_clock") = 'frozen'
   THEN (SELECT max("recorded_at") FROM "event" WHERE "resource_type" = 'clock' AND "resource_id" = 'business') ELSE "due_at" END`;
 
-const machinerySql = `'steps', (SELECT json_build_object('due', count(*), 'retrying', count(*) FILTER (WHERE "last_error" IS NOT NULL),
+const machinerySql = `'steps', (SELECT json_build_object('due', count(*),
+    'retrying', (SELECT count(*) FROM "flow_step" WHERE "state" = 'waiting' AND "last_error" IS NOT NULL),
     'oldestDueSeconds', coalesce(greatest(0, floor(extract(epoch FROM clock_timestamp() - min(greatest("not_before", ${reachedSql}))))), 0)) FROM "flow_step"
     WHERE "state" = 'waiting' AND "due_at" <= business_now() AND "not_before" <= clock_timestamp()
-      AND ("leased_until" IS NULL OR "leased_until" < clock_timestamp()) OR ("state" = 'waiting' AND "last_error" IS NOT NULL)),
+      AND ("leased_until" IS NULL OR "leased_until" < clock_timestamp())),
   'network', (SELECT json_build_object('pending', count(*), 'oldestSeconds', coalesce(greatest(0, floor(extract(epoch FROM clock_timestamp() - min("created_at")))), 0))
     FROM "flow_step" WHERE "state" = 'waiting' AND "flow" = 'network' AND "due_at" <= business_now()),
   'notifications', json_build_object('parkedHubs', (SELECT count(*) FROM "hub" WHERE "parked_at" IS NOT NULL),
@@ -107,7 +108,7 @@ const machinerySql = `'steps', (SELECT json_build_object('due', count(*), 'retry
   'stock', json_build_object('numbers', (SELECT count(*) FROM "phone_number" WHERE "state" = 'available'),
     'esims', (SELECT count(*) FROM "esim_profile" WHERE "state" = 'available'), 'low', ${stockLowSql})`;
 
-/** What a watchdog looks at every few seconds: nothing in it costs more as the business grows, but for the work that waits. */
+/** What a watchdog looks at every few seconds: it costs by the work that is due and by the stock, not by the lines. */
 export async function readMachinery(database: Pool): Promise<Machinery> {
   const facts = await readOne(
     database,

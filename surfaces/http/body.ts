@@ -116,10 +116,22 @@ export async function readBody(
   const mediaType = mediaTypeOf(request.headers, request.method, rules.accepted);
   const bytes = await bytesOf(request, response, limits.bodyBytesMax);
   const value = parsed(textOf(bytes));
+  judgeValue(value, limits, rules);
+  return { value, mediaType };
+}
+
+/**
+ * Judges what came in, whatever brought it: it can be kept unchanged, and holds no card number.
+ * @throws AirtimeError 400; Refusal `card.number_never_stored`
+ */
+export function judgeValue(
+  value: unknown,
+  limits: Pick<BodyLimits, 'nestingMax' | 'arrayItemsMax'>,
+  rules: Pick<BodyRules, 'aboutPaying' | 'rulesOff'>,
+): void {
   const unfit = findUnfit(value, limits.nestingMax, limits.arrayItemsMax);
   if (unfit) throw invalid(`The body cannot be kept: ${unfit.field} ${unfit.rule}.`, [unfit]);
   refuseCardNumbers(value, rules);
-  return { value, mediaType };
 }
 
 function textOf(bytes: Buffer): string {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AirtimeError } from '../../kernel/error.ts';
 import type { AgentDoor } from '../../tools/agent-door.ts';
+import { handbook } from './handbook.ts';
 import { agentServer } from './server.ts';
 
 export interface McpParts {
@@ -19,6 +20,7 @@ export interface McpParts {
  * @throws AirtimeError 401 without a token of ours, 403 for a page of another site.
  */
 export function mcpHandler(parts: McpParts): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const pages = handbook();
   return async (request, response) => {
     refuseForeignPage(request, parts.publicUrl);
     const { door, secret } = await parts.open(request);
@@ -26,7 +28,7 @@ export function mcpHandler(parts: McpParts): (request: IncomingMessage, response
       import('@modelcontextprotocol/server'),
       import('@modelcontextprotocol/node'),
     ]);
-    const handler = sdk.createMcpHandler(() => agentServer(sdk, { door, secret, version: parts.version }), {
+    const handler = sdk.createMcpHandler(() => agentServer(sdk, { door, secret, version: parts.version, pages }), {
       maxRequestBodySize: parts.bodyBytesMax,
       // Nothing that is offered changes while a caller listens: a stream would hold a connection for nothing.
       maxSubscriptions: 0,
@@ -38,8 +40,8 @@ export function mcpHandler(parts: McpParts): (request: IncomingMessage, response
 
 // A browser says which page a request comes from; agents are no pages. The protocol asks for this check.
 function refuseForeignPage(request: IncomingMessage, publicUrl: string): void {
-  const { origin, host } = request.headers;
+  const { origin } = request.headers;
+  // Not whatever Host the request names: a name that was turned to our address would name itself.
   if (origin === undefined || origin === new URL(publicUrl).origin) return;
-  if (host !== undefined && [`http://${host}`, `https://${host}`].includes(origin)) return;
   throw new AirtimeError(403, 'forbidden', 'A page of another site may not call this server. Call it from a program.');
 }

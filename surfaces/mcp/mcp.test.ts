@@ -34,7 +34,10 @@ beforeAll(async () => {
   };
   door = await testDoor({ wire: { ...testWire(house.pool), policy: house.policy }, tools, authenticate });
   const log = pino({ level: 'silent' });
-  door.server.mount('/mcp', agentPages({ tools, authenticate, publicUrl: door.publicUrl, log }));
+  door.server.mount(
+    '/mcp',
+    agentPages({ tools, rulesOff: house.policy.rulesOff, authenticate, publicUrl: door.publicUrl, log }),
+  );
 });
 afterEach(async () => {
   for (const client of clients.splice(0)) await client.close();
