@@ -48,6 +48,9 @@ async function fill(ownerUrl: string, rows: number): Promise<void> {
   try {
     await client.query('BEGIN');
     await client.query(`SELECT begin_command('bench.fill', '{}'::jsonb)`);
+    const { rows: indexes } = await client.query<{ made: string }>(
+      `SELECT pg_get_indexdef('"usage_document"'::regclass) AS made`,
+    );
     await client.query('DROP INDEX "usage_document"');
     await client.query(
       `INSERT INTO "usage" ("id", "state", "document", "version", "msisdn", "kind", "usage_date", "created_at", "updated_at")
@@ -61,7 +64,7 @@ async function fill(ownerUrl: string, rows: number): Promise<void> {
          timestamptz '2026-01-01Z' + i * interval '2 seconds' AS at FROM generate_series(1, $1::int) i) made`,
       [rows, matching],
     );
-    await client.query(`CREATE INDEX "usage_document" ON "usage" USING gin ("document" jsonb_path_ops)`);
+    await client.query(indexes[0]?.made ?? '');
     await client.query('COMMIT');
     await client.query('VACUUM ANALYZE "usage"');
   } finally {

@@ -19,7 +19,8 @@ import { withdrawPlanChangeCommand } from '../policy/subscription/plan-change.ts
 import { portOut } from '../policy/subscription/port-out.ts';
 import { setRoaming } from '../policy/subscription/roaming.ts';
 import { moveTicket, noteTicket, openTicketCommand } from '../policy/ticket/commands.ts';
-import { recordEntries, reportUsage, type UsageEntry } from '../policy/usage/commands.ts';
+import { recordEntries, type UsageEntry } from '../policy/usage/charging.ts';
+import { reportUsage } from '../policy/usage/commands.ts';
 import { replayUsage } from '../policy/usage/quarantine.ts';
 import { readUsage } from '../policy/usage/units.ts';
 import type { GatewayNotice } from './outside.ts';

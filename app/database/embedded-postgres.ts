@@ -93,7 +93,7 @@ const settings: Record<string, string> = {
   synchronous_commit: 'on',
   full_page_writes: 'on',
   max_connections: '60',
-  shared_buffers: '32MB',
+  shared_buffers: '64MB',
   work_mem: '4MB',
   maintenance_work_mem: '32MB',
   autovacuum_work_mem: '16MB',
@@ -111,7 +111,7 @@ const settings: Record<string, string> = {
   max_wal_senders: '0',
   max_replication_slots: '0',
   wal_level: 'minimal',
-  max_wal_size: '512MB',
+  max_wal_size: '1GB',
   min_wal_size: '48MB',
   // The passwords are random and 256 bits long: repeated hashing protects guessable ones and slows every connection.
   scram_iterations: '1',

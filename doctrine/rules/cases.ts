@@ -28,7 +28,7 @@ export const cases: Readonly<Record<string, Case>> = {
 export const planted: Readonly<Record<string, Planted>> = {
   'usage.number_known': {
     routine: 'usage_refusal',
-    without: `IF line."id" IS NULL THEN RETURN 'usage.number_known'; END IF;`,
+    without: `IF p_line_id IS NULL THEN RETURN 'usage.number_known'; END IF;`,
   },
 };
 

@@ -3,15 +3,9 @@ import type { Caller } from '../../kernel/caller.ts';
 import { findCardSecret } from '../../kernel/card-number.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import type { Policy } from '../core/command.ts';
-import {
-  flatDocument,
-  givenPart,
-  type RecordedUsage,
-  recordEntries,
-  type UsageEntry,
-  usageReadable,
-  usageSentence,
-} from './commands.ts';
+import { isAboutData, type RecordedUsage, recordEntries, type UsageEntry } from './charging.ts';
+import { flatDocument, givenPart } from './commands.ts';
+import { usageReadable, usageSentence } from './rules.ts';
 import { readUsage } from './units.ts';
 
 /** One record of a batch, read or not; every one gets a result. */
@@ -90,9 +84,14 @@ function keepable(text: string): string {
   return Buffer.from(text.replaceAll('\0', ' ')).toString();
 }
 
+/** So many calls share a batch; a batch that is shorter is one call. */
+const calls = 2;
+const sharedMin = 50;
+
 /**
- * Charges a batch in one transaction and answers in its order. When the database refuses the batch as a whole, each
- * record is tried by itself, so that one does not lose the others.
+ * Charges a batch and answers in its order. What is of one number is charged in one transaction, in the order in which
+ * it came. When the database refuses a transaction as a whole, each of its records is tried by itself, so that one does
+ * not lose the others.
  * @throws what the database threw, when not even one record alone could be tried
  */
 export async function recordBatch(
@@ -100,13 +99,32 @@ export async function recordBatch(
   records: readonly BatchRecord[],
   caller: Caller,
 ): Promise<BatchResult[]> {
-  const entries = records.map(({ entry }) => entry);
-  let answers: (RecordedUsage | undefined)[];
+  const parts: number[][] = Array.from({ length: records.length < sharedMin ? 1 : calls }, () => []);
+  for (const [place, { entry }] of records.entries()) parts[lastDigit(entry.read.msisdn) % parts.length]?.push(place);
+  const answers: (RecordedUsage | undefined)[] = [];
+  await Promise.all(
+    parts.map(async (places) => {
+      const entries = places.flatMap((place) => records[place]?.entry ?? []);
+      const answered = await recordPart(policy, entries, caller);
+      for (const [index, place] of places.entries()) answers[place] = answered[index];
+    }),
+  );
+  return records.map((record, place) => resultOf(record, answers[place]));
+}
+
+const lastDigit = (msisdn: string | undefined) => msisdn?.charCodeAt(msisdn.length - 1) ?? 0;
+
+async function recordPart(
+  policy: Policy,
+  entries: readonly UsageEntry[],
+  caller: Caller,
+): Promise<(RecordedUsage | undefined)[]> {
+  if (entries.length === 0) return [];
   try {
-    answers = await recordEntries(policy, entries, caller, { whole: false });
+    return await recordEntries(policy, entries, caller, { whole: false });
   } catch (error) {
-    if (records.length === 1 || !isAboutData(error)) throw error;
-    answers = [];
+    if (entries.length === 1 || !isAboutData(error)) throw error;
+    const answers: (RecordedUsage | undefined)[] = [];
     for (const [place, entry] of entries.entries()) {
       answers[place] = await recordEntries(policy, [entry], caller, { whole: false }).then(
         ([one]) => one,
@@ -116,13 +134,8 @@ export async function recordBatch(
         },
       );
     }
+    return answers;
   }
-  return records.map((record, place) => resultOf(record, answers[place]));
-}
-
-// Classes 22 and 54: a value that the database cannot hold. Everything else would befall any record.
-function isAboutData(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^(22|54)/.test(String(error.code));
 }
 
 function resultOf({ line, entry, flaw }: BatchRecord, answer: RecordedUsage | undefined): BatchResult {

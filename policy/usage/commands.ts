@@ -13,9 +13,10 @@ import {
   resourceCommands,
   type Stored,
 } from '../core/resource.ts';
-import { type Rule, rule } from '../core/rule.ts';
-import { runStatement, type Tx } from '../core/transaction.ts';
-import { type ReadUsage, readUsage } from './units.ts';
+import { rule } from '../core/rule.ts';
+import { recordTogether } from './charging.ts';
+import { usageRules } from './rules.ts';
+import { readUsage } from './units.ts';
 
 export const usageResource: ResourceDefinition<'usage'> = {
   resource: 'usage',
@@ -25,170 +26,6 @@ export const usageResource: ResourceDefinition<'usage'> = {
   clientEvents: [],
   customerOf: customerIdOf,
 };
-
-// Judged inside record_usage_batch, under the line's lock; here they have their names and sentences.
-const judgedInDatabase = (code: string, sentence: string): Rule<never> => ({ code, sentence, kept: () => true });
-
-export const usageRules: readonly Rule<never>[] = [
-  judgedInDatabase('usage.readable', 'The record cannot be read as usage, or its usage date is none.'),
-  judgedInDatabase('usage.kind_known', 'Usage is data, voice, SMS or roaming data.'),
-  judgedInDatabase('usage.not_barred', 'International, premium and roaming calls and messages are barred.'),
-  judgedInDatabase('usage.quantity_positive', 'Usage has an amount above zero in a known unit.'),
-  judgedInDatabase('usage.not_in_future', 'The usage date has not come yet.'),
-  judgedInDatabase(
-    'usage.within_retention',
-    'The usage date is older than source record ids are kept, so nobody can say that it was not counted before.',
-  ),
-  judgedInDatabase('usage.number_known', 'The number belongs to no line.'),
-  judgedInDatabase('usage.line_active', 'The line was not active when this was used.'),
-  judgedInDatabase('usage.roaming_on', 'Roaming of this line was switched off when this was used.'),
-  judgedInDatabase('usage.allowance_left', 'This service of the line is stopped: its allowance is used up.'),
-];
-
-/** Set by who reads records: it is no JSON, no record, or has no usage date that is one. */
-export const usageReadable = 'usage.readable';
-/** Judged only when what is older than the retention is to be charged all the same. */
-export const usageCountedOnce = judgedInDatabase('usage.counted_before', 'The same record was charged before.');
-
-const sentences = Object.fromEntries([...usageRules, usageCountedOnce].map((one) => [one.code, one.sentence]));
-const sentencesText = JSON.stringify(sentences);
-
-/** What a reader sees of a rule that refused a record. */
-export const usageSentence = (code: string): string => sentences[code] ?? '';
-
-/** One record on its way into the database. */
-export interface UsageEntry {
-  document: JsonObject;
-  read: ReadUsage;
-  /** The code of the rule that refuses it unread. */
-  fault?: string;
-  /** That of a record which is in the database already. */
-  id?: string;
-}
-
-/** What became of a record. Quantities are base units: bytes, seconds, messages. */
-export interface RecordedUsage {
-  id: string;
-  status: string;
-  /** The code of the rule that refused it. */
-  refusedBy: string | null;
-  charged: bigint | null;
-  excess: bigint | null;
-  /** The same record of the same source was here before; this says what became of it then. */
-  repeated: boolean;
-  version: bigint;
-  /** Null unless the whole was asked for. */
-  document: JsonObject | null;
-}
-
-const text = `SELECT place, usage_id AS id, status, refused_by, charged, excess, repeated, usage_version AS version, usage_document AS document FROM
-  record_usage_batch($1, $2::jsonb, $3::json, make_interval(days => $4), $5, $6::jsonb, $7, $8)`;
-
-/**
- * Records usage in one call: found, locked, judged, spent, and stopped when nothing is left. Each line sees its records
- * in the order they came. Answers in the order of the entries.
- * @param as.inside the open transaction of a command that has entries of the quarantine judged anew; without one the
- *   call is a transaction of its own.
- */
-export async function recordEntries(
-  policy: RecordingPolicy,
-  entries: readonly UsageEntry[],
-  caller: Caller,
-  as: Recording,
-): Promise<RecordedUsage[]> {
-  const answers = await recordOnce(policy, entries, caller, as);
-  // The key of a record that was here before may be forgotten between two statements: then it is asked once more.
-  const unanswered = entries.flatMap((entry, place) => (answers[place] === undefined ? [{ entry, place }] : []));
-  if (as.inside || unanswered.length === 0) return answers;
-  const second = await recordOnce(
-    policy,
-    unanswered.map(({ entry }) => entry),
-    caller,
-    as,
-  );
-  for (const [index, { place }] of unanswered.entries()) {
-    const answer = second[index];
-    if (answer) answers[place] = answer;
-  }
-  return answers;
-}
-
-type RecordingPolicy = Pick<Policy, 'pool' | 'newId' | 'settings' | 'rulesOff'>;
-
-interface Recording {
-  whole: boolean;
-  inside?: Tx;
-  evenOld?: boolean;
-}
-
-async function recordOnce(
-  policy: RecordingPolicy,
-  entries: readonly UsageEntry[],
-  caller: Caller,
-  as: Recording,
-): Promise<RecordedUsage[]> {
-  const records = entries.map(({ document, read, fault, id }, place) => {
-    const usageDate = usageDateOf(document);
-    return {
-      place,
-      id: id ?? policy.newId('usg'),
-      event_id: policy.newId('evt'),
-      document,
-      source: read.source,
-      record_id: read.recordId,
-      msisdn: read.msisdn,
-      kind: read.kind,
-      quantity: read.quantity,
-      usage_date: usageDate?.toISOString(),
-      unit: read.unit.name,
-      unit_size: read.unit.size,
-      fault: isReadable(policy, document.usageDate === undefined || usageDate) ? fault : usageReadable,
-    };
-  });
-  const values = [
-    as.inside ? null : 'usage.record',
-    JSON.stringify(caller),
-    JSON.stringify(records),
-    policy.settings.usageRetentionDays,
-    [...policy.rulesOff],
-    sentencesText,
-    as.whole,
-    as.evenOld === true,
-  ];
-  type Row = RecordedUsage & { place: number };
-  const rows = as.inside
-    ? await as.inside.run<Row>(text, values)
-    : await again(() => runStatement<Row>(policy.pool, text, values));
-  const answers: RecordedUsage[] = [];
-  for (const { place, ...row } of rows) answers[place] = row;
-  return answers;
-}
-
-function isReadable({ rulesOff }: Pick<Policy, 'rulesOff'>, date: unknown): boolean {
-  return Boolean(date) || rulesOff.has(usageReadable);
-}
-
-// What the calendar of the database can hold.
-const [firstInstant, lastInstant] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59Z')];
-
-function usageDateOf({ usageDate }: JsonObject): Date | undefined {
-  const at = typeof usageDate === 'string' ? Date.parse(usageDate) : Number.NaN;
-  return at >= firstInstant && at <= lastInstant ? new Date(at) : undefined;
-}
-
-const triesMax = 5;
-
-// 40001 and 40P01: the database undid everything and asks for another try.
-async function again<T>(work: () => Promise<T>): Promise<T> {
-  for (let tried = 1; ; tried += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      const state = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (tried >= triesMax || (state !== '40001' && state !== '40P01')) throw error;
-    }
-  }
-}
 
 /** A body as it is kept: without what only the house may say of it. */
 export function givenPart(document: JsonObject): JsonObject {
@@ -202,9 +39,8 @@ export async function recordUsage(
   document: JsonObject,
   caller: Caller,
 ): Promise<Stored & { repeated: boolean }> {
-  const entry = { document: givenPart(document), read: readUsage(document) };
-  const [made] = await recordEntries(policy, [entry], caller, { whole: true });
-  if (!made?.document) throw new Error('record_usage_batch gave no answer');
+  const made = await recordTogether(policy, { document: givenPart(document), read: readUsage(document) }, caller);
+  if (!made.document) throw new Error('record_usage_batch gave no document');
   return { id: made.id, document: made.document, version: made.version, repeated: made.repeated };
 }
 

@@ -241,11 +241,7 @@ interface Planted {
   seen: RegExp;
 }
 
-const lock = [
-  'record_usage_batch',
-  'ORDER BY s."msisdn", s."id" FOR UPDATE) locked',
-  'ORDER BY s."msisdn", s."id") locked',
-] as const;
+const lock = ['record_usage_batch', 'ORDER BY s."id" FOR UPDATE) l;', 'ORDER BY s."id") l;'] as const;
 
 /** How the charging function can be wrong without its lock, and what is seen of it. */
 const plantedFaults: readonly Planted[] = [
@@ -288,8 +284,13 @@ const plantedFaults: readonly Planted[] = [
       lock,
       [
         'record_usage_batch',
-        'FROM "subscription" s WHERE s."id" = ANY (v_lines))',
-        'FROM "subscription" s WHERE s."id" = ANY (v_lines) FOR UPDATE)',
+        'FROM "bucket" b\n      WHERE b."subscription_id"',
+        'FROM "bucket" b JOIN "subscription" s ON s."id" = b."subscription_id"\n      WHERE b."subscription_id"',
+      ],
+      [
+        'record_usage_batch',
+        'b."expires_at" NULLS LAST, b."id") b;',
+        'b."expires_at" NULLS LAST, b."id" FOR UPDATE OF s) b;',
       ],
     ],
     drop: ['bucket_remaining_not_negative'],

@@ -7,8 +7,9 @@ import { execute, type Policy, transaction } from '../core/command.ts';
 import { deleteRows, findRows, insertRow } from '../core/table.ts';
 import { runStatement } from '../core/transaction.ts';
 import { type BatchResult, readRecord, recordBatch, unreadable } from './batch.ts';
-import { usageRules } from './commands.ts';
+
 import { forgetUsageKeys, replayUsage } from './quarantine.ts';
+import { usageRules } from './rules.ts';
 
 let house: House;
 beforeAll(async () => {

@@ -3,15 +3,9 @@ import { invalid, notFound } from '../../kernel/error.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { command, type Policy } from '../core/command.ts';
 import type { Tx } from '../core/transaction.ts';
-import {
-  givenPart,
-  type RecordedUsage,
-  recordEntries,
-  type UsageEntry,
-  usageCountedOnce,
-  usageReadable,
-  usageRules,
-} from './commands.ts';
+import { type RecordedUsage, recordEntries, type UsageEntry } from './charging.ts';
+import { givenPart } from './commands.ts';
+import { usageCountedOnce, usageReadable, usageRules } from './rules.ts';
 import { readUsage } from './units.ts';
 
 /** Why a record cannot be placed yet. Any other refusal is a judgement, and final. */

@@ -17,6 +17,8 @@ export interface ResourceBinding {
   columns: Columns;
   /** The absolute link of an id, ending in the id. */
   href: (id: string) => string;
+  /** The part of the document that its index holds, and the attributes that are not in it. All of it, when not given. */
+  indexed?: { sql: string; without: readonly string[] };
   /**
    * How a link that a client sends is kept in documents, or undefined for any other text. Without it links are kept as sent.
    */

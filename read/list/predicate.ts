@@ -12,6 +12,8 @@ export interface Subject {
   columns: Columns;
   /** The absolute link of an id. */
   href: (id: string) => string;
+  /** The part of the document that its index holds, and the attributes that are not in it. All of it, when not given. */
+  indexed?: { sql: string; without: readonly string[] };
 }
 
 /** SQL for one condition. */
@@ -36,6 +38,32 @@ interface Context {
   level: number;
 }
 
+/** The names of the attributes that a condition on a document begins at; undefined for one that may be any. */
+function rootsOf(condition: Condition): (string | undefined)[] {
+  switch (condition.kind) {
+    case 'all':
+    case 'any':
+      return condition.conditions.flatMap(rootsOf);
+    case 'not':
+      return rootsOf(condition.condition);
+    case 'value':
+    case 'some': {
+      const [first] = condition.path;
+      return [first?.kind === 'member' ? first.name : undefined];
+    }
+  }
+}
+
+/** Where a condition is asked: of what the index holds, wherever that is all that it is about. */
+function placeOf(condition: Condition, context: Context): Context {
+  const part = context.subject?.indexed;
+  if (part === undefined) return context;
+  const isInPart = rootsOf(condition).every((name) => name !== undefined && !part.without.includes(name));
+  return isInPart ? { ...context, json: part.sql } : context;
+}
+
+const hasIndex = ({ json, subject }: Context) => subject?.indexed === undefined || json === subject.indexed.sql;
+
 /**
  * Compiles the conditions to SQL on a table with a `document jsonb`, one predicate for each conjunct.
  * Whatever the client sent becomes a bound parameter: texts, numbers, and whole jsonpaths.
@@ -56,21 +84,24 @@ function predicatesOf(
   bind: Bind,
 ): Predicate[] {
   const predicates: Predicate[] = [];
-  const paths: string[] = [];
-  const spoken: Condition[] = [];
+  const spoken = new Map<string, { place: Context; paths: string[]; conditions: Condition[] }>();
   for (const condition of conditions) {
     const path = toJsonPath(condition, '$', context.subject);
-    if (path === undefined) predicates.push(toSql(condition, context, bind));
-    else {
-      paths.push(path);
-      spoken.push(condition);
+    if (path === undefined) {
+      predicates.push(toSql(condition, context, bind));
+      continue;
     }
+    const place = placeOf(condition, context);
+    const beside = spoken.get(place.json) ?? { place, paths: [], conditions: [] };
+    spoken.set(place.json, beside);
+    beside.paths.push(path);
+    beside.conditions.push(condition);
   }
-  if (paths.length > 0) {
+  for (const { place, paths, conditions: asked } of spoken.values()) {
     const path =
       paths.length === 1 ? paths.join('') : paths.map((part) => `(${part})`).join(kind === 'all' ? ' && ' : ' || ');
-    const indexed = isIndexed({ kind, conditions: spoken });
-    predicates.push(onDocument(`${context.json} @@ ${bind(path)}::jsonpath`, indexed));
+    const indexed = hasIndex(place) && isIndexed({ kind, conditions: asked });
+    predicates.push(onDocument(`${place.json} @@ ${bind(path)}::jsonpath`, indexed));
   }
   return predicates;
 }
@@ -134,9 +165,9 @@ function toSql(condition: Condition, context: Context, bind: Bind): Predicate {
         ([sql]) => `(${sql}) IS NOT TRUE`,
       );
     case 'value':
-      return valueSql(condition.path, condition.test, context, bind);
+      return valueSql(condition.path, condition.test, placeOf(condition, context), bind);
     case 'some':
-      return someSql(condition.path, condition.condition, context, bind);
+      return someSql(condition.path, condition.condition, placeOf(condition, context), bind);
   }
 }
 
@@ -148,7 +179,7 @@ function valueSql(path: readonly Step[], test: Test, context: Context, bind: Bin
   if (column !== undefined) return columnSql(quoteName(column.column), column.type, test, bind);
   const whole = toJsonPath({ kind: 'value', path: [...path], test }, '$', undefined);
   if (whole !== undefined) {
-    return onDocument(`${context.json} @@ ${bind(whole)}::jsonpath`, test.kind === 'equal');
+    return onDocument(`${context.json} @@ ${bind(whole)}::jsonpath`, hasIndex(context) && test.kind === 'equal');
   }
   if (test.kind !== 'order') throw new Error(`A test '${test.kind}' has neither a jsonpath nor a column.`);
   return onDocument(instantOrderSql(pathText('$', path), test.operator, test.operand.text, context, bind));
@@ -191,7 +222,7 @@ function someSql(path: readonly Step[], condition: Condition, context: Context, 
   return {
     ...exists,
     sql: `(${context.json} @@ ${bind(before)}::jsonpath AND ${exists.sql})`,
-    indexed: isIndexed(condition),
+    indexed: hasIndex(context) && isIndexed(condition),
   };
 }
 

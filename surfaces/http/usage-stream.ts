@@ -14,7 +14,7 @@ import { HttpProblem } from './problem.ts';
 export interface UsageStreamLimits {
   /** Bytes of one record. */
   recordBytesMax: number;
-  /** Records that are charged in one transaction. */
+  /** Records that are charged at once, in one transaction or a few. */
   batchMax: number;
   /** Streams that are served at once by this process; each may hold a connection of the database. */
   streamsMax: number;
@@ -26,7 +26,7 @@ export interface UsageStreamLimits {
 
 export const usageStreamLimits: Omit<UsageStreamLimits, 'nestingMax'> = {
   recordBytesMax: 64 * 1024,
-  batchMax: 500,
+  batchMax: 1000,
   streamsMax: 4,
   idleMs: 30_000,
 };

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type House, openHouse } from '../../doctrine/house.ts';
+import type { Caller } from '../../kernel/caller.ts';
+import { runStatement } from '../core/transaction.ts';
+import { recordTogether, type UsageEntry } from './charging.ts';
+import { flatDocument, givenPart } from './commands.ts';
+import { readUsage } from './units.ts';
+
+let house: House;
+let msisdn: string;
+
+beforeAll(async () => {
+  house = await openHouse();
+  const order = await house.order(await house.customer());
+  await house.settle();
+  const [line] = await runStatement<{ msisdn: string }>(
+    house.pool,
+    'SELECT "msisdn" FROM "subscription" WHERE "id" = $1',
+    [(await house.state(order)).subscriptionId],
+  );
+  msisdn = line?.msisdn ?? '';
+});
+afterAll(() => house.close());
+
+const entryOf = (recordId: string, description = 'data'): UsageEntry => {
+  const document = {
+    ...flatDocument({ msisdn, kind: 'data', amount: 1, unit: 'KB', source: 's', recordId }),
+    description,
+  };
+  return { document: givenPart(document), read: readUsage(document) };
+};
+const callerOf = (id: string): Caller => ({ ...house.caller, id, requestId: `request-${id}` });
+
+interface Told {
+  recordId: string;
+  caller: Caller;
+  transactionId: bigint;
+}
+
+const toldOf = (prefix: string) =>
+  runStatement<Told>(
+    house.pool,
+    `SELECT u."record_id", e."caller", e."transaction_id" FROM "event" e JOIN "usage" u ON u."id" = e."resource_id"
+      WHERE e."type" = 'UsageCreateEvent' AND u."record_id" LIKE $1 ORDER BY u."record_id"`,
+    [`${prefix}%`],
+  );
+
+it('given records of many callers at once, when they share calls, then each is its own caller’s and charged once', async () => {
+  const names = Array.from({ length: 40 }, (_, place) => `together-${String(place).padStart(2, '0')}`);
+  const answers = await Promise.all(names.map((name) => recordTogether(house.policy, entryOf(name), callerOf(name))));
+  expect(answers.map(({ status, charged, document }) => [status, charged, document?.status])).toEqual(
+    names.map(() => ['rated', 1024n, 'rated']),
+  );
+  const told = await toldOf('together-');
+  expect(told.map(({ recordId, caller }) => [recordId, caller.id, caller.requestId])).toEqual(
+    names.map((name) => [name, name, `request-${name}`]),
+  );
+  // The first two go at once, and what came meanwhile goes with the next calls.
+  expect(new Set(told.map(({ transactionId }) => transactionId)).size).toBeLessThanOrEqual(4);
+  const again = await Promise.all(names.map((name) => recordTogether(house.policy, entryOf(name), callerOf('other'))));
+  expect(again.map(({ repeated, id }) => [repeated, id])).toEqual(answers.map(({ id }) => [true, id]));
+});
+
+it('given one record that the database cannot hold, then it alone fails', async () => {
+  const names = ['poison-0', 'poison-1', 'poison-2', 'poison-3', 'poison-4'];
+  const outcomes = await Promise.allSettled(
+    names.map((name, place) =>
+      recordTogether(house.policy, entryOf(name, place === 3 ? 'a\0b' : 'data'), house.caller),
+    ),
+  );
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'fulfilled',
+    'fulfilled',
+    'rejected',
+    'fulfilled',
+  ]);
+  expect((await toldOf('poison-')).map(({ recordId }) => recordId)).toEqual([
+    'poison-0',
+    'poison-1',
+    'poison-2',
+    'poison-4',
+  ]);
+});
+
+it('the same record twice at once counts once, whoever sends it', async () => {
+  const twice = await Promise.all(
+    ['a', 'b', 'c', 'd'].map((name) => recordTogether(house.policy, entryOf('same-record'), callerOf(name))),
+  );
+  expect(twice.map(({ repeated }) => repeated).sort()).toEqual([false, true, true, true]);
+  expect(new Set(twice.map(({ id }) => id)).size).toBe(1);
+});
