@@ -137,10 +137,10 @@ export const invariants: readonly Invariant[] = [
   ),
   quiet(
     'stock: an ended line holds neither number nor profile',
-    `SELECT s."id", n."msisdn", n."state" AS number, e."state" AS esim FROM "subscription" s
-       LEFT JOIN "phone_number" n ON n."subscription_id" = s."id" OR n."held_for" = s."id"
-       LEFT JOIN "esim_profile" e ON e."subscription_id" = s."id" OR e."held_for" = s."id"
-      WHERE s."state" = 'terminated' AND (n."msisdn" IS NOT NULL OR (e."id" IS NOT NULL AND e."state" <> 'deleted'))`,
+    `SELECT s."id", h.held, h."state" FROM (
+       SELECT unnest(ARRAY["subscription_id", "held_for"]) AS line, "msisdn" AS held, "state" FROM "phone_number"
+       UNION ALL SELECT unnest(ARRAY["subscription_id", "held_for"]), "id", "state" FROM "esim_profile" WHERE "state" <> 'deleted') h
+       JOIN "subscription" s ON s."id" = h.line AND s."state" = 'terminated'`,
   ),
   always(
     'stock: a profile that was handed out serves a line, and a live line has its profile',
@@ -174,26 +174,32 @@ const tablesOfResources = `SELECT t.table_name AS name FROM information_schema.c
     AND EXISTS (SELECT 1 FROM pg_tables b WHERE b.schemaname = t.table_schema AND b.tablename = t.table_name)
   ORDER BY 1`;
 
-// One pass over the events for all tables together. Some events announce a version that another event wrote.
+// Rows and events are laid together and read in one sorted pass. A join of the two was planned while the tables were small,
+// and the plan, kept with the prepared statement, looked through all events for each row once they had grown.
+// A row comes after its events, so what stands before it is the newest. Some events announce a version that another wrote.
 const announcements = '(InformationRequired|Resolved)Event$';
 const eventsOf = (tables: readonly string[]) => `
-  WITH r AS (${tables.map((table) => `SELECT '${table}' AS "table", "id", "version", "document" FROM "${table}"`).join(' UNION ALL ')}),
-    e AS (SELECT "resource_id" AS id, count(*) AS events, max("resource_sequence") AS newest, min("resource_sequence") AS oldest FROM "event" WHERE "type" !~ '${announcements}' GROUP BY 1)
-  SELECT r."table", r."id", r."version", e.events, e.newest, e.oldest, l."type", l."command",
-      l."resource" IS NOT DISTINCT FROM r."document" AS same FROM r LEFT JOIN e ON e.id = r."id"
-    LEFT JOIN "event" l ON l."resource_id" = e.id AND l."resource_sequence" = e.newest AND l."type" !~ '${announcements}'
-   WHERE e.events IS DISTINCT FROM r."version" OR e.newest IS DISTINCT FROM r."version" OR e.oldest IS DISTINCT FROM 1
-     OR l."resource" IS DISTINCT FROM r."document"`;
+  SELECT "table", "id", "version", events, newest, oldest, "type", "command", told IS NOT DISTINCT FROM "document" AS same FROM (
+    SELECT "table", "id", "version", "document", count("sequence") OVER w AS events, min("sequence") OVER w AS oldest,
+        lag("sequence") OVER w AS newest, lag("type") OVER w AS "type", lag("command") OVER w AS "command", lag("document") OVER w AS told FROM (
+      SELECT NULL AS "table", "resource_id" AS "id", NULL::bigint AS "version", "resource" AS "document", "resource_sequence" AS "sequence", "type", "command"
+        FROM "event" WHERE "type" !~ '${announcements}'
+      ${tables.map((table) => `UNION ALL SELECT '${table}', "id", "version", "document", NULL, NULL, NULL FROM "${table}"`).join('\n      ')}) a
+    WINDOW w AS (PARTITION BY "id" ORDER BY "sequence" NULLS LAST)) r
+   WHERE "table" IS NOT NULL AND (events IS DISTINCT FROM "version" OR newest IS DISTINCT FROM "version" OR oldest IS DISTINCT FROM 1
+     OR told IS DISTINCT FROM "document")`;
 
 const tablesWithId = `SELECT table_name AS name FROM information_schema.columns
   WHERE table_schema = current_schema() AND column_name = 'id' AND data_type = 'text' AND table_name <> 'event'
     AND table_name IN (SELECT tablename FROM pg_tables WHERE schemaname = current_schema()) ORDER BY 1`;
 
+// The same way: an id that was created, of which there is neither a row nor a deletion.
 const orphanEvents = (tables: readonly string[]) => `
-  SELECT e."id", e."type", e."resource_id" FROM "event" e
-   WHERE e."type" LIKE '%CreateEvent' AND e."resource" IS NOT NULL
-     AND NOT EXISTS (SELECT 1 FROM "event" d WHERE d."resource_id" = e."resource_id" AND d."type" LIKE '%DeleteEvent')
-     ${tables.map((table) => `AND NOT EXISTS (SELECT 1 FROM "${table}" r WHERE r."id" = e."resource_id")`).join('\n     ')}`;
+  SELECT "id" AS resource_id, max("type") AS "type" FROM (
+    SELECT "resource_id" AS "id", "type", "type" LIKE '%DeleteEvent' AS is_accounted_for FROM "event"
+     WHERE ("type" LIKE '%CreateEvent' AND "resource" IS NOT NULL) OR "type" LIKE '%DeleteEvent'
+    ${tables.map((table) => `UNION ALL SELECT "id", NULL, true FROM "${table}"`).join('\n    ')}) a
+   GROUP BY "id" HAVING NOT bool_or(is_accounted_for)`;
 
 export interface InvariantParts {
   /** The database: a pool, or one connection whose open transaction is to be judged. */
