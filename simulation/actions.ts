@@ -3,6 +3,7 @@ import type { Caller } from '../kernel/caller.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import { makeStatement } from '../policy/bill/on-demand.ts';
 import { addCard, paymentMethodCommands } from '../policy/card/commands.ts';
+import { exportJobCommands, importJobCommands } from '../policy/catalogue/jobs.ts';
 import type { AnyDefinition, Policy } from '../policy/core/command.ts';
 import { refs } from '../policy/core/party.ts';
 import { registerCustomer } from '../policy/customer/commands.ts';
@@ -51,7 +52,7 @@ const cards = [
   [1, 'tok_declined'],
   [1, 'tok_authorises_capture_fails'],
   [2, 'tok_authorisation_expires'],
-  [4, 'tok_renewal_declines'],
+  [9, 'tok_renewal_declines'],
   [1, 'tok_requires_action'],
   [1, 'tok_timeout_before'],
   [1, 'tok_timeout_after'],
@@ -109,9 +110,9 @@ export const firstStock = (world: World): Promise<void> =>
   world.act('stock', (client) => stockOf(world, client, world.random.int(2, 12), world.random.int(2, 12)));
 
 const amounts = {
-  data: [1, 40, 300, 1500, 5200, 40_000],
-  voice: [1, 20, 101],
-  sms: [1, 40, 101],
+  data: [1, 40, 300, 1500, 4200, 5200, 40_000],
+  voice: [1, 20, 85, 101],
+  sms: [1, 40, 85, 101],
   roamingData: [1, 200, 1100],
 } as const;
 
@@ -401,7 +402,7 @@ export const actions: readonly Action[] = [
   },
   {
     name: 'notice of the gateway',
-    weight: 2,
+    weight: 4,
     async run(world, client) {
       const { notices } = world.sides;
       const notice = notices[world.random.int(0, Math.max(0, notices.length - 1))];
@@ -429,6 +430,28 @@ export const actions: readonly Action[] = [
       const half = world.faults.strikes('half a batch');
       if (half) await client.do(sendFile, records.slice(0, 2));
       return `${records.length} records${half ? ' after half of them' : ''}: ${(await client.do(sendFile, records)).outcome}`;
+    },
+  },
+  {
+    name: 'a part of the catalogue to a file',
+    weight: 1,
+    async run(world, client) {
+      const document = { url: `/${world.random.pick(['category', 'productOfferingPrice'])}`, '@type': 'ExportJob' };
+      return (await client.do(known(exportJobCommands.create), { document })).outcome;
+    },
+  },
+  {
+    name: 'a part of the catalogue from a file',
+    weight: 1,
+    async run(world, client) {
+      const job = await drawn<{ url: string; path: string | null }>(
+        world,
+        `SELECT "document" ->> 'url' AS url, "document" ->> 'path' AS path FROM "export_job" ORDER BY "id"`,
+      );
+      if (!job) return undefined;
+      // One that has not ended yet has no file to read.
+      const document = { url: job.url, path: job.path ?? 'none.json', '@type': 'ImportJob' };
+      return (await client.do(known(importJobCommands.create), { document })).outcome;
     },
   },
   {
@@ -460,7 +483,7 @@ export const actions: readonly Action[] = [
   onLine('end at the boundary', 1, endLine, { when: 'boundary' }),
   onLine('end now', 1, endLine, { when: 'now' }),
   onLine('do not end', 1, withdrawLineEnd),
-  onLine('another eSIM', 2, replaceEsim),
+  onLine('another eSIM', 5, replaceEsim),
   onLine('roaming off', 1, setRoaming, { roaming: 'off' }),
   onLine('roaming on', 1, setRoaming, { roaming: 'on' }),
   {

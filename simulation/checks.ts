@@ -100,7 +100,9 @@ export async function checkAll(
   );
   const [first] = found;
   if (first) throw new Violation(first.invariant, first.facts);
-  if (options.quiet) await checkLetters(pool, sides);
+  if (!options.quiet) return;
+  await checkLetters(pool, sides);
+  await checkFiles(pool, sides);
 }
 
 /**
@@ -115,4 +117,20 @@ async function checkLetters(pool: Policy['pool'], { letters }: OtherSides): Prom
   );
   if (Number(row?.told ?? 0) > letters.size)
     throw new Violation('mail: what is written down as sent went out', { told: row?.told, letters: letters.size });
+}
+
+/** Every job has come to its end, and an export that says so has its file. */
+async function checkFiles(pool: Policy['pool'], { files }: OtherSides): Promise<void> {
+  const jobs = await runStatement<{ id: string; status: string; path: string | null }>(
+    pool,
+    `SELECT "id", "document" ->> 'status' AS status, "document" ->> 'path' AS path FROM "export_job"
+     UNION ALL SELECT "id", "document" ->> 'status', NULL FROM "import_job"`,
+    [],
+  );
+  for (const { id, status, path } of jobs) {
+    if (status !== 'Succeeded' && status !== 'Failed')
+      throw new Violation('jobs: every job comes to an end', { id, status });
+    if (status === 'Succeeded' && path !== null && !files.has(path))
+      throw new Violation('jobs: an export that succeeded left its file', { id, path });
+  }
 }

@@ -46,6 +46,8 @@ export function drawFaultPlan(random: Random): FaultPlan {
   for (const kind of faultKinds) if (random.chance(0.6)) rates.set(kind, random.pick([0.02, 0.05, 0.12]));
   // There are few files beside thousands of requests.
   if (rates.has('half a batch')) rates.set('half a batch', 0.5);
+  // A refusal for good is the way into four flows, so every seed has some.
+  rates.set('refused by the network, for good', random.pick([0.05, 0.15, 0.35]));
   const struck: Tally<FaultKind> = new Map();
   const plan: FaultPlan = {
     struck,

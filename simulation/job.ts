@@ -10,7 +10,7 @@ const send = (message: object): void => {
 process.on('message', async (message: unknown) => {
   if (typeof message === 'object' && message !== null && 'seed' in message && typeof message.seed === 'number') {
     const { trace, tallies, ...result } = await runSeed(cluster, message.seed);
-    const { stepsRun, actions, refusals, faults, crashes, ...numbers } = tallies;
+    const { stepsRun, actions, refusals, faults, crashes, crashPoints, ...numbers } = tallies;
     send({
       ...result,
       trace: result.violation === undefined ? [] : trace,
@@ -20,6 +20,7 @@ process.on('message', async (message: unknown) => {
       refusals: [...refusals],
       faults: [...faults],
       crashes: [...crashes],
+      crashPoints: [...crashPoints],
     });
     return;
   }

@@ -1,4 +1,5 @@
 import type { CardGateway } from '../adapters/card-gateway.ts';
+import { JobFileError, type JobFiles } from '../adapters/job-files.ts';
 import type { Network } from '../adapters/network.ts';
 import { OutcomeUnknown } from '../adapters/outcome.ts';
 import {
@@ -16,6 +17,8 @@ export interface OtherSides {
   readonly network: SandboxNetwork;
   /** Letters that were taken, by the key of their news. */
   readonly letters: Map<string, string>;
+  /** Files of import and export jobs, by their path. */
+  readonly files: Map<string, string>;
   /** Notices that the gateway has given of its own accord and nobody has taken yet. It repeats them until somebody does. */
   readonly notices: GatewayNotice[];
 }
@@ -37,6 +40,7 @@ export async function openOtherSides(now: () => Date): Promise<OtherSides> {
     gateway: await openSandboxCardGateway(options),
     network: await openSandboxNetwork(options),
     letters: new Map(),
+    files: new Map(),
     notices: [],
   };
 }
@@ -60,16 +64,15 @@ export interface Calling {
 const always: readonly FaultKind[] = ['timeout before the effect', 'timeout after the effect', 'error', 'stall'];
 const withEffect: readonly FaultKind[] = [...always, 'duplicate request', 'late request'];
 
-/** The outside as one caller meets it: the sides in between which requests and answers are lost, repeated and late. */
-export function outsideFor({ gateway, network, letters }: OtherSides, calling: Calling): Outside {
+/** Calls one of the sides as it is met in the world: requests and answers are lost, repeated and late on the way. */
+function caller({ gateway, network }: OtherSides, calling: Calling) {
   const { faults } = calling;
-
-  async function call<T>(
+  return async <T>(
     at: string,
     kinds: readonly FaultKind[],
     send: () => Promise<T>,
     judge: (kind: FaultKind | undefined) => Promise<void> = async () => undefined,
-  ): Promise<T> {
+  ): Promise<T> => {
     await calling.point(`before ${at}`);
     const fault = faults.draw(kinds);
     if (fault === 'timeout before the effect') throw new OutcomeUnknown(`simulated: ${at} was lost on its way`);
@@ -88,7 +91,14 @@ export function outsideFor({ gateway, network, letters }: OtherSides, calling: C
     if (fault === 'timeout after the effect') throw new OutcomeUnknown(`simulated: the answer of ${at} was lost`);
     await calling.point(`after ${at}`);
     return answer;
-  }
+  };
+}
+
+/** The outside as one caller meets it. */
+export function outsideFor(sides: OtherSides, calling: Calling): Outside {
+  const { gateway, network, letters } = sides;
+  const { faults } = calling;
+  const call = caller(sides, calling);
 
   const decline =
     (mode: 'decline_authorisation' | 'decline_capture' | 'decline_refund') => async (kind?: FaultKind) => {
@@ -156,5 +166,24 @@ export function outsideFor({ gateway, network, letters }: OtherSides, calling: C
         }),
     },
     subscriptions: { callbackRefusal: async () => undefined, checkQuery: () => undefined },
+  };
+}
+
+/** Where jobs find and leave their files. */
+export function filesFor(sides: OtherSides, calling: Calling): JobFiles {
+  const { files } = sides;
+  const call = caller(sides, calling);
+  return {
+    read: (path) =>
+      call('files.read', always, async () => {
+        const text = files.get(path);
+        if (text === undefined) throw new JobFileError(`There is no file ${path}.`);
+        return text;
+      }),
+    write: (path, text) =>
+      call('files.write', withEffect, async () => {
+        if ((files.get(path) ?? text) !== text) throw new JobFileError(`The path ${path} is taken.`);
+        files.set(path, text);
+      }),
   };
 }

@@ -25,6 +25,7 @@ export const toldSeed = z.object({
   refusals: tally,
   faults: tally,
   crashes: tally,
+  crashPoints: tally,
 });
 export type ToldSeed = z.output<typeof toldSeed>;
 

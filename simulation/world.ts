@@ -1,6 +1,7 @@
 import { OutcomeUnknown } from '../adapters/outcome.ts';
 import { AirtimeError } from '../kernel/error.ts';
 import { idSource } from '../kernel/id.ts';
+import { catalogueJobSteps } from '../policy/catalogue/jobs.ts';
 import type { AnyDefinition, ExecuteOptions, Policy } from '../policy/core/command.ts';
 import { run } from '../policy/core/command.ts';
 import {
@@ -9,6 +10,7 @@ import {
   LeaseLost,
   putBack,
   type StepContext,
+  type StepDefinition,
   stepContext,
   TryLater,
 } from '../policy/core/flow.ts';
@@ -22,13 +24,25 @@ import { count, drawFaultPlan, type FaultKind, type FaultPlan, type Tally } from
 import { type Listener, makeListener } from './listener.ts';
 import { stepNames } from './names.ts';
 import { operator } from './operator.ts';
-import { type GatewayNotice, NoAnswer, type OtherSides, openOtherSides, outsideFor } from './outside.ts';
+import {
+  type Calling,
+  filesFor,
+  type GatewayNotice,
+  NoAnswer,
+  type OtherSides,
+  openOtherSides,
+  outsideFor,
+} from './outside.ts';
 import { type Random, randomOf } from './random.ts';
 import { makeTurns, type Task } from './turns.ts';
 
-const definitions = new Map(steps.map((step) => [`${step.flow}.${step.step}`, step]));
+const named = (of: readonly StepDefinition[]) => new Map(of.map((step) => [`${step.flow}.${step.step}`, step]));
+const definitions = named(steps);
+const publicUrl = 'https://bss.example';
 
 const leaseSeconds = 15;
+/** So many points a step passes in one run, more or less. */
+const pointsOfStep = 6;
 const second = 1000;
 const minute = 60 * second;
 const hour = 60 * minute;
@@ -41,7 +55,10 @@ export interface Tallies {
   actions: Tally;
   refusals: Tally;
   faults: Tally<FaultKind>;
+  /** By step. */
   crashes: Tally;
+  /** The same by step and point: `order.capture, before gateway.capture`. */
+  crashPoints: Tally;
   deliveries: number;
   simulatedMs: number;
 }
@@ -134,13 +151,18 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
     refusals: new Map(),
     faults: faults.struck,
     crashes: new Map(),
+    crashPoints: new Map(),
     deliveries: 0,
     simulatedMs: 0,
   };
   const turns = makeTurns();
-  // This seed dies more often in one step, so that a step that is rare is not rarely died in.
-  const favourite = stepNames[seed % stepNames.length] ?? '';
   const crashRate = crashing.pick([0.002, 0.01, 0.03]);
+  // This seed dies more often in one step.
+  const favourite = stepNames[seed % stepNames.length] ?? '';
+  // Most seeds also die once in each step they meet, each time at another of its points: what is rarely run would else be
+  // rarely died in, and what has many points mostly at its first.
+  const planned = crashing.chance(0.75);
+  const pointsLeft = new Map(stepNames.map((name) => [name, crashing.int(1, pointsOfStep)]));
   const settings = settingsSchema.parse({
     actionTimeoutMinutes: random.pick([1, 4]),
     numberQuarantineDays: random.pick([1, 3, 90]),
@@ -187,6 +209,8 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
 
   interface Hand {
     readonly policy: Policy;
+    /** The step of this name, whose files are those of this world. */
+    definition(name: string): StepDefinition | undefined;
     point(at: string): Promise<void>;
     /** Whether the process is to die here, inside a transaction: then what is thrown rolls it back. */
     diesInside(): boolean;
@@ -195,12 +219,19 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
 
   function crashes(stepName: string | undefined): boolean {
     if (faults.calm) return false;
-    return crashing.chance(stepName === favourite ? 0.25 : crashRate);
+    const strikes = crashing.chance(stepName === favourite ? 0.25 : crashRate);
+    const left = stepName === undefined ? 0 : (pointsLeft.get(stepName) ?? 0);
+    if (stepName === undefined || left === 0) return strikes;
+    pointsLeft.set(stepName, left - 1);
+    return strikes || (planned && left === 1);
   }
 
   function handOf(process: Process, task: Task, stepName: string | undefined): Hand {
     const die = (at: string): Promise<never> => {
-      if (stepName !== undefined) count(tallies.crashes, stepName);
+      if (stepName !== undefined) {
+        count(tallies.crashes, stepName);
+        count(tallies.crashPoints, `${stepName}, ${at}`);
+      }
       kill(process, `at ${task.name}, ${at}`);
       return task.vanish();
     };
@@ -208,19 +239,24 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
       if (crashes(stepName)) return die(at);
       await task.rest(at);
     };
-    const policy: Policy = {
-      ...bare,
-      outside: outsideFor(sides, {
-        faults,
-        point,
-        async stall(at) {
-          stalled.set(task, nowMs + crashing.int(1, 40) * second);
-          await task.rest(at);
-        },
-        later: (at, send) => late.push({ at, send }),
-      }),
+    const calling: Calling = {
+      faults,
+      point,
+      async stall(at) {
+        stalled.set(task, nowMs + crashing.int(1, 40) * second);
+        await task.rest(at);
+      },
+      later: (at, send) => late.push({ at, send }),
     };
-    return { policy, point, diesInside: () => crashes(stepName), die };
+    const policy: Policy = { ...bare, outside: outsideFor(sides, calling) };
+    return {
+      policy,
+      definition: (name) =>
+        definitions.get(name) ?? named(catalogueJobSteps({ files: filesFor(sides, calling), publicUrl })).get(name),
+      point,
+      diesInside: () => crashes(stepName),
+      die,
+    };
   }
 
   class DiesHere extends Error {}
@@ -268,7 +304,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
       async (hand) => {
         count(tallies.stepsRun, name);
         try {
-          const definition = definitions.get(name);
+          const definition = hand.definition(name);
           if (!definition) throw new Violation('work: every step that is scheduled is known', { name });
           await hand.point('begin');
           await definition.run(interrupted(stepContext(hand.policy, step, process.name), hand));
