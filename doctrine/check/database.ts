@@ -110,6 +110,8 @@ const clockFunctions: Readonly<Record<string, string>> = {
   keep_delivery_queue: 'A lease runs in machine time.',
   finish_deliveries: 'The pause before another try runs in machine time.',
   append_event: 'An event says both when it happened and when it was written down.',
+  append_events: 'The same for the events of a transaction together.',
+  begin_step: 'When a step was done is machine time, as all of its row but the instant it is due.',
   store_usage: 'It appends events, many at once: when they were written down is machine time.',
 };
 const clockUse =

@@ -1,4 +1,4 @@
-import type { Pool, PoolClient } from 'pg';
+import { escapeLiteral, type Pool, type PoolClient, type QueryResult } from 'pg';
 import type { z } from 'zod';
 import type { CardGateway } from '../../adapters/card-gateway.ts';
 import type { Mail } from '../../adapters/mail.ts';
@@ -8,6 +8,7 @@ import { AirtimeError, invalid, Refusal } from '../../kernel/error.ts';
 import type { IdSource } from '../../kernel/id.ts';
 import type { Money } from '../../kernel/money.ts';
 import type { Subscriptions } from '../notification/subscriptions.ts';
+import { writeEvents } from './event.ts';
 import { firstBroken, type Rule } from './rule.ts';
 import { type Settings, statements, type Tx } from './transaction.ts';
 
@@ -202,11 +203,18 @@ function parseInput<Input>(definition: { name: string; input: z.ZodType<Input> }
 
 const attemptsMax = 5;
 
+export interface TransactionOptions {
+  cause?: Record<string, string>;
+  rollback?: boolean;
+  /** The flow step that this is a transaction of, held by a lease; `ends` closes it with what is written. */
+  step?: { id: string; worker: string; ends: boolean; lost: () => Error };
+}
+
 export async function transaction<T>(
   policy: Policy,
   name: string,
   caller: Caller,
-  options: { cause?: Record<string, string>; rollback?: boolean },
+  options: TransactionOptions,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
@@ -230,27 +238,24 @@ async function once<T>(
   policy: Policy,
   name: string,
   caller: Caller,
-  options: { cause?: Record<string, string>; rollback?: boolean },
+  options: TransactionOptions,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
   const run = statements(client);
-  await client.query('BEGIN');
   try {
-    const [begun] = await run.sql<{
-      now: Date;
-    }>`SELECT begin_command(${name}, ${JSON.stringify(caller)}::jsonb) AS now`;
-    if (!begun) throw new Error('begin_command gave no time');
     const tx: Tx = {
       ...run,
-      now: begun.now,
+      now: await begin(client, name, caller, options.step),
       caller,
       command: name,
       newId: policy.newId,
       settings: policy.settings,
       rulesOff: policy.rulesOff,
       cause: options.cause,
+      events: [],
     };
     const result = await work(tx);
+    await writeEvents(tx);
     if (options.rollback) await client.query('ROLLBACK');
     else await commit(client);
     return result;
@@ -258,6 +263,30 @@ async function once<T>(
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
+}
+
+/**
+ * Opens the transaction, names the command in it and takes hold of the step it belongs to, in one round trip: there are
+ * several transactions to each thing that happens.
+ * @returns the transaction's instant of business time.
+ */
+async function begin(
+  client: PoolClient,
+  name: string,
+  caller: Caller,
+  step: TransactionOptions['step'],
+): Promise<Date> {
+  const named = `${escapeLiteral(name)}, ${escapeLiteral(JSON.stringify(caller))}::jsonb`;
+  const held = step && `${escapeLiteral(step.id)}, ${escapeLiteral(step.worker)}, ${step.ends}`;
+  // Two statements in one text have two results, which the types of the driver do not say.
+  const results: unknown = await client.query(
+    `BEGIN; ${held ? `SELECT "at", "held" FROM begin_step(${named}, ${held})` : `SELECT begin_command(${named}) AS at, true AS held`}`,
+  );
+  const [, begun] = results as QueryResult<{ at: Date; held: boolean }>[];
+  const [row] = begun?.rows ?? [];
+  if (!row) throw new Error('the command was given no time');
+  if (step && !row.held) throw step.lost();
+  return row.at;
 }
 
 // When the connection dies at COMMIT nobody can say whether it took effect, and nothing may claim either.

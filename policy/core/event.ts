@@ -15,9 +15,33 @@ export interface EventDraft {
   occurredAt?: Date;
 }
 
-/** Appends to audit, history and outbox, which are one table, in the transaction of the change itself. */
+/**
+ * Appends to audit, history and outbox, which are one table, in the transaction of the change itself. What is appended is
+ * written with the next `writeEvents`, before the commit at the latest: a renewal has a dozen, and each alone would be a
+ * round trip.
+ */
 export async function appendEvent(tx: Tx, event: EventDraft): Promise<void> {
-  await tx.sql`SELECT append_event(${tx.newId('evt')}, ${event.type}, ${event.resourceType}, ${event.resourceId}, ${event.sequence},
-    ${event.resource ? JSON.stringify(event.resource) : null}::jsonb, ${event.change ? JSON.stringify(event.change) : null}::jsonb,
-    ${tx.cause ? JSON.stringify(tx.cause) : null}::jsonb, ${event.customerId ?? null}, ${event.occurredAt ?? tx.now})`;
+  tx.events.push(
+    JSON.stringify({
+      id: tx.newId('evt'),
+      type: event.type,
+      resource_type: event.resourceType,
+      resource_id: event.resourceId,
+      resource_sequence: String(event.sequence),
+      resource: event.resource,
+      change: event.change,
+      customer_id: event.customerId,
+      occurred_at: event.occurredAt ?? tx.now,
+    }),
+  );
+}
+
+/**
+ * Writes the events that were appended so far, in their order. Called before a function of the database that appends
+ * events of its own, before events are read, and before the commit.
+ */
+export async function writeEvents(tx: Tx): Promise<void> {
+  const events = tx.events.splice(0);
+  if (events.length === 0) return;
+  await tx.sql`SELECT append_events(${`[${events.join(',')}]`}::json, ${tx.cause ? JSON.stringify(tx.cause) : null}::jsonb)`;
 }

@@ -26,12 +26,12 @@ export async function schedule(tx: Tx, work: ScheduledStep): Promise<void> {
 }
 
 /**
- * Work that is no longer wanted: a renewal of a line that ended. Work that has begun is left to see for itself: the
+ * Work that is no longer wanted, by the names of its steps: a renewal of a line that ended. Work that has begun is left to see for itself: the
  * outside may have been asked already, and what it did must be written down.
  */
-export async function cancelSteps(tx: Tx, flow: string, subject: string, step?: string): Promise<void> {
+export async function cancelSteps(tx: Tx, subject: string, names: readonly `${string}.${string}`[]): Promise<void> {
   await tx.sql`UPDATE "flow_step" SET "state" = 'cancelled', "finished_at" = clock_timestamp()
-    WHERE "flow" = ${flow} AND "subject" = ${subject} AND "state" = 'waiting' AND "attempts" = 0 AND (${step ?? null}::text IS NULL OR "step" = ${step ?? null})`;
+    WHERE "subject" = ${subject} AND "state" = 'waiting' AND "attempts" = 0 AND "flow" || '.' || "step" = ANY (${[...names]}::text[])`;
 }
 
 export interface ClaimedStep {
@@ -80,27 +80,17 @@ export class TryLater extends Error {
 
 export function stepContext(policy: Policy, step: ClaimedStep, worker: string): StepContext {
   const cause = { step: step.id, [step.flow]: step.subject };
+  const lost = () => new LeaseLost(`step ${step.id} is held by another worker`);
   return {
     policy,
     outside: policy.outside,
     step,
+    // A worker that slept through its lease must not write over what another has found out since. Whoever claims passes
+    // over a row that is locked, so the step stays ours until this is committed.
     during: (command, work) =>
-      transaction(policy, command, step.caller, { cause }, async (tx) => {
-        // A worker that slept through its lease must not write over what another has found out since. Whoever claims
-        // passes over a row that is locked, so the step stays ours until this is committed.
-        const held = await tx.sql`SELECT "id" FROM "flow_step"
-          WHERE "id" = ${step.id} AND "leased_by" = ${worker} AND "state" = 'waiting' FOR UPDATE`;
-        if (held.length === 0) throw new LeaseLost(`step ${step.id} is held by another worker`);
-        return work(tx);
-      }),
+      transaction(policy, command, step.caller, { cause, step: { id: step.id, worker, ends: false, lost } }, work),
     finish: (command, work) =>
-      transaction(policy, command, step.caller, { cause }, async (tx) => {
-        const closed =
-          await tx.sql`UPDATE "flow_step" SET "state" = 'done', "finished_at" = clock_timestamp(), "last_error" = NULL
-          WHERE "id" = ${step.id} AND "leased_by" = ${worker} AND "state" = 'waiting' RETURNING "id"`;
-        if (closed.length === 0) throw new LeaseLost(`step ${step.id} is held by another worker`);
-        return work(tx);
-      }),
+      transaction(policy, command, step.caller, { cause, step: { id: step.id, worker, ends: true, lost } }, work),
   };
 }
 

@@ -72,9 +72,26 @@ export async function createResource<T extends ResourceTable>(
   columns: Columns<T> = {},
   id: string = tx.newId(definition.prefix),
 ): Promise<Stored> {
+  return storedOf(await createRow(tx, definition, document, columns, id));
+}
+
+const storedOf = (row: { id: string; document: unknown; version: bigint }): Stored => ({
+  id: row.id,
+  document: documentOf(row),
+  version: row.version,
+});
+
+/** The same, for who goes on with the row. */
+export async function createRow<T extends ResourceTable>(
+  tx: Tx,
+  definition: ResourceDefinition<T>,
+  document: JsonObject,
+  columns: Columns<T> = {},
+  id: string = tx.newId(definition.prefix),
+): Promise<Tables[T]> {
   const whole: JsonObject = { id, ...withoutHref(document) };
   whole.id = id;
-  await insertRow(tx, definition.table, {
+  const row = await insertRow(tx, definition.table, {
     state: stateOf(definition, whole) ?? null,
     ...derived(definition, whole),
     ...columns,
@@ -92,7 +109,7 @@ export async function createResource<T extends ResourceTable>(
     resource: whole,
     customerId: definition.customerOf?.(whole),
   });
-  return { id, document: whole, version: 1n };
+  return row;
 }
 
 /** Stores a changed document, with the event that says what changed. The caller holds the row's lock. */
@@ -103,11 +120,22 @@ export async function saveResource<T extends ResourceTable>(
   document: JsonObject,
   columns: Columns<T> = {},
 ): Promise<Stored> {
+  return storedOf(await saveRow(tx, definition, before, document, columns));
+}
+
+/** The same, for who goes on with the row. */
+export async function saveRow<T extends ResourceTable>(
+  tx: Tx,
+  definition: ResourceDefinition<T>,
+  before: Stored,
+  document: JsonObject,
+  columns: Columns<T> = {},
+): Promise<Tables[T]> {
   const contract = contractOf(definition);
   const whole: JsonObject = { ...withoutHref(document), id: before.id };
   const version = before.version + 1n;
   const changed = changedAttributes(before.document, whole);
-  await updateRows(
+  const [row] = await updateRows(
     tx,
     definition.table,
     { id: before.id } as Partial<Tables[T]>,
@@ -134,7 +162,8 @@ export async function saveResource<T extends ResourceTable>(
     },
     customerId: definition.customerOf?.(whole),
   });
-  return { id: before.id, document: whole, version };
+  if (row === undefined) throw new Error(`${before.id} is not there to be changed`);
+  return row;
 }
 
 export async function removeResource<T extends ResourceTable>(

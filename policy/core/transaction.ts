@@ -16,6 +16,8 @@ export interface Tx {
   readonly rulesOff: ReadonlySet<string>;
   /** Why this happens: the order, usage or step behind the command. Kept with each event. */
   readonly cause: Record<string, string> | undefined;
+  /** Events that were appended and are not written yet, as JSON: see `writeEvents`. */
+  readonly events: string[];
   /** Runs one statement; values become parameters. Column names come back in camelCase, int8 as bigint. */
   sql<Row extends object>(strings: TemplateStringsArray, ...values: unknown[]): Promise<Row[]>;
   /** The same for text made from fixed parts. */

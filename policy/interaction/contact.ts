@@ -1,5 +1,6 @@
 import type { Refusal } from '../../kernel/error.ts';
 import type { JsonObject } from '../../kernel/json.ts';
+import { writeEvents } from '../core/event.ts';
 import { reference, refs } from '../core/party.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from './commands.ts';
@@ -29,6 +30,7 @@ const withoutCaller: ReadonlySet<string> = new Set(['worker', 'start']);
  */
 export async function recordContact(tx: Tx, summary: string, refusal: Refusal | undefined): Promise<void> {
   if (tx.caller.audience === 'system' || withoutCaller.has(tx.caller.surface)) return;
+  await writeEvents(tx);
   const written = await tx.sql<{ type: string; resourceType: string; resourceId: string; customerId: string }>`
     SELECT e."type", e."resource_type", e."resource_id", e."customer_id" FROM "event" e
     JOIN "customer" c ON c."id" = e."customer_id"

@@ -5,7 +5,14 @@ import { issueBill } from '../bill/bill.ts';
 import { chargeableCard } from '../card/commands.ts';
 import { machine, must } from '../core/machine.ts';
 import { customerIdOf, refs } from '../core/party.ts';
-import { createResource, documentOf, type ResourceDefinition, saveResource } from '../core/resource.ts';
+import {
+  createResource,
+  createRow,
+  documentOf,
+  type ResourceDefinition,
+  saveResource,
+  saveRow,
+} from '../core/resource.ts';
 import { findRow, findRows, getRow, type Tables } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 
@@ -73,7 +80,7 @@ export async function attemptPayment(tx: Tx, charge: Charge): Promise<PaymentRow
   const item = charge.productOrderId
     ? refs.productOrder(charge.productOrderId)
     : refs.product(charge.subscriptionId ?? '');
-  const stored = await createResource(
+  return createRow(
     tx,
     paymentResource,
     {
@@ -105,7 +112,6 @@ export async function attemptPayment(tx: Tx, charge: Charge): Promise<PaymentRow
       failureReason: card ? null : 'order.requires_card_on_file',
     },
   );
-  return getRow(tx, 'payment', { id: stored.id });
 }
 
 async function movePayment(
@@ -117,14 +123,13 @@ async function movePayment(
 ): Promise<PaymentRow> {
   const status = must(paymentMachine, row.state, event);
   const before = documentOf(row);
-  await saveResource(
+  return saveRow(
     tx,
     paymentResource,
     { ...row, document: before },
     { ...before, ...document, status, statusDate: tx.now.toISOString() },
     columns,
   );
-  return getRow(tx, 'payment', { id: row.id });
 }
 
 export function lockPayment(tx: Tx, id: string): Promise<PaymentRow> {

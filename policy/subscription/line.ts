@@ -2,11 +2,18 @@ import { daysAfter, hoursAfter, monthsAfter } from '../../kernel/calendar.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { splitTax, taxPercent, toWireMoney } from '../../kernel/money.ts';
 import { type AllowanceKind, allowanceKinds, type OfferingTerms } from '../catalogue/offering-terms.ts';
-import { appendEvent } from '../core/event.ts';
+import { appendEvent, writeEvents } from '../core/event.ts';
 import { cancelSteps, schedule } from '../core/flow.ts';
 import { machine } from '../core/machine.ts';
 import { customerIdOf, objects, refs } from '../core/party.ts';
-import { createResource, documentOf, type ResourceDefinition, type Stored, saveResource } from '../core/resource.ts';
+import {
+  createResource,
+  documentOf,
+  type ResourceDefinition,
+  type Stored,
+  saveResource,
+  saveRow,
+} from '../core/resource.ts';
 import { type Columns, findRow, getRow, insertRow, type Tables } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
@@ -177,8 +184,7 @@ export async function describeLine(
   columns: Columns<'subscription'> = {},
 ): Promise<Line> {
   const document = documentOf(line);
-  await saveResource(tx, productResource, { ...line, document }, change(document), { ...columns, state: line.state });
-  return getRow(tx, 'subscription', { id: line.id });
+  return saveRow(tx, productResource, { ...line, document }, change(document), { ...columns, state: line.state });
 }
 
 /** Gives a line that was written without them its service, number and eSIM profile. */
@@ -204,6 +210,7 @@ export async function changeLine(
   line: Line,
   to: { state: string; blockReasons?: string[]; stoppedKinds?: string[]; since?: Date },
 ): Promise<Line> {
+  await writeEvents(tx);
   await tx.sql`SELECT change_line(${line.id}, ${to.state}, ${to.blockReasons ?? line.blockReasons}::text[], ${to.stoppedKinds ?? line.stoppedKinds}::text[],
     ${to.since ?? tx.now}, ${JSON.stringify(tx.cause ?? {})}::jsonb)`;
   return getRow(tx, 'subscription', { id: line.id });
@@ -225,6 +232,7 @@ export interface Then extends JsonObject {
 
 /** Tells the network what the line now is, if that is news to it. */
 export async function orderNetwork(tx: Tx, lineId: string, then?: Then): Promise<string | undefined> {
+  await writeEvents(tx);
   const [row] = await tx.sql<{
     monitor: string | null;
   }>`SELECT order_network(${lineId}, ${JSON.stringify(tx.cause ?? {})}::jsonb, ${then ? JSON.stringify(then) : null}::jsonb) AS monitor`;
@@ -324,9 +332,11 @@ async function stopWhatEnded(
       customerId: line.customerId,
     });
   }
-  for (const kind of new Set(ended.map((bucket) => bucket.kind))) {
-    await tx.sql`SELECT stop_exhausted(${line.id}, ${kind}, ${tx.now}, ${JSON.stringify({ ...tx.cause, ...cause })}::jsonb)`;
-  }
+  const kinds = [...new Set(ended.map((bucket) => bucket.kind))];
+  if (kinds.length === 0) return;
+  await writeEvents(tx);
+  await tx.sql`SELECT stop_exhausted(${line.id}, kind, ${tx.now}, ${JSON.stringify({ ...tx.cause, ...cause })}::jsonb)
+    FROM unnest(${kinds}::text[]) AS kind`;
 }
 
 /** After new quota: what was stopped for want of it starts again, the reasons given are lifted, and the network is told. */
@@ -374,7 +384,7 @@ export async function openPeriod(
   const line = await lockLine(tx, lineId);
   const endsAt = monthsAfter(period.anchorAt, period.monthsFromAnchor + 1, tx.settings.timeZone);
   const before = documentOf(line);
-  await saveResource(
+  const opened = await saveRow(
     tx,
     productResource,
     { ...line, document: before },
@@ -400,7 +410,6 @@ export async function openPeriod(
       ...(line.endItemId === null ? {} : { endsAt }),
     },
   );
-  const opened = await getRow(tx, 'subscription', { id: lineId });
   await grantBuckets(tx, opened, termsOf(opened), {
     source: 'plan',
     paymentId: period.paymentId,
@@ -408,8 +417,7 @@ export async function openPeriod(
     expiresAt: endsAt,
   });
   // Paid for: what an earlier boundary or an unpaid time had set in motion no longer counts.
-  await cancelRenewal(tx, lineId);
-  await cancelSteps(tx, 'unpaid', lineId);
+  await cancelSteps(tx, lineId, [...renewalSteps, 'unpaid.terminate']);
   await scheduleRenewal(tx, lineId, endsAt);
   return opened;
 }
@@ -434,11 +442,8 @@ export async function scheduleRenewal(tx: Tx, lineId: string, dueAt: Date): Prom
   });
 }
 
-/** The renewal that was to come will not, and nobody is told that it would. */
-async function cancelRenewal(tx: Tx, lineId: string): Promise<void> {
-  await cancelSteps(tx, 'renewal', lineId);
-  await cancelSteps(tx, noticeFlow, lineId, 'renewal_due');
-}
+/** Cancelled together: the renewal that was to come will not, and nobody is told that it would. */
+const renewalSteps = ['renewal.charge', `${noticeFlow}.renewal_due`] as const;
 
 // ---- a change of plan, which waits for the next period ----
 
@@ -542,9 +547,7 @@ export async function terminateLine(tx: Tx, lineId: string, then?: Then): Promis
   const line = await lockLine(tx, lineId);
   if (line.state === 'terminated') return line;
   const ended = await changeLine(tx, line, { state: 'terminated', blockReasons: [], stoppedKinds: [] });
-  await cancelRenewal(tx, lineId);
-  await cancelSteps(tx, 'bucket', lineId);
-  await cancelSteps(tx, 'unpaid', lineId);
+  await cancelSteps(tx, lineId, [...renewalSteps, 'bucket.expire', 'unpaid.terminate']);
   await orderNetwork(tx, lineId, then);
   // One that never was active ends with its order, and the order's end is what is told.
   if (line.state !== 'pending') await tell(tx, { kind: 'line_ended', subject: lineId });
