@@ -21,8 +21,9 @@ import {
 
 // Many lines renewed at one boundary: four server processes work on one database, the sandbox is a process of its own,
 // and one of the four is killed midway. The lines were activated on 29, 30 and 31 January, so their first months end
-// together on the last of February and their second each on a day of its own, in the operator's time zone. Afterwards
-// our books, the gateway's own and every line are compared: each was renewed once, and none was missed.
+// together on the last of February and their second each on a day of its own. It was half past midnight where the operator
+// is and still the day before in UTC, so a calendar that counted in another zone would end them elsewhere. Afterwards our
+// books, the gateway's own and every line are compared: each was renewed once, and none was missed.
 
 const usage = `Renews many lines at one boundary with four worker processes, one of which is killed midway.
 
@@ -44,12 +45,19 @@ const timeZone = 'Asia/Singapore';
 const declinedEvery = 50;
 const minutesMax = 30;
 const dayMs = 86_400_000;
+const hourMs = 3_600_000;
 
-/** So many days before today that it was 31 January where the operator is. */
-function daysSinceJanuary(now: Date): number {
-  const local = (at: Date) => new Intl.DateTimeFormat('en-CA', { timeZone }).format(at);
-  for (let days = 1; days < 800; days += 1) {
-    if (local(new Date(now.getTime() - days * dayMs)).endsWith('-01-31')) return days;
+/** Day and time of day where the operator is, told by the runtime's own calendar: `2027-02-28 00:30`. */
+function localTime(at: Date): string {
+  const told = new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short', timeStyle: 'short', hourCycle: 'h23' });
+  return told.format(at).replace(', ', ' ');
+}
+
+/** The last half hour past midnight of a 31 January, where the operator is, that is at least two days past. */
+function lastOfJanuary(now: Date): Date {
+  const halfHour = Math.floor(now.getTime() / (hourMs / 2)) * (hourMs / 2);
+  for (let at = halfHour - 2 * dayMs; at > halfHour - 800 * dayMs; at -= hourMs / 2) {
+    if (localTime(new Date(at)).endsWith('-01-31 00:30')) return new Date(at);
   }
   throw new Error('there was no 31 January');
 }
@@ -120,7 +128,9 @@ async function main(): Promise<number> {
       AIRTIME_SANDBOX_URL: sandbox.url,
       SANDBOX_SECRET: secret,
     };
-    const storyDays = String(daysSinceJanuary(new Date()));
+    const activation = lastOfJanuary(new Date());
+    // The story begins on the day before, and time goes forward to the activation.
+    const storyDays = String(Math.ceil((Date.now() - activation.getTime()) / dayMs));
     const first = await startServer(home, { ...environment, AIRTIME_STORY_DAYS: storyDays });
     processes.push(first);
     pool = new pg.Pool({ connectionString: database.serverUrl, max: 2, statement_timeout: 60_000 });
@@ -128,6 +138,7 @@ async function main(): Promise<number> {
     pool.on('error', () => undefined);
 
     const began = Date.now();
+    await callTool(first, 'clock.freeze', { at: activation.toISOString() });
     const line = await makeLine(first, pool, 'PLAN_S');
     await copyLines(pool, line, lineCount - 1);
     const boundary = await spreadAnchors(pool, line);
@@ -139,7 +150,7 @@ async function main(): Promise<number> {
     said(
       `boundary ${boundary.toISOString()}: ${lineCount} renewals in ${renewing.toFixed(1)} s, ${(lineCount / renewing).toFixed(0)} a second`,
     );
-    return await judge(pool, sandbox.url, secret, line, boundary);
+    return await judge(pool, sandbox.url, secret, boundary);
   } finally {
     await pool?.end();
     for (const one of processes.reverse()) await one.stop();
@@ -209,11 +220,12 @@ async function renew(
     }
     if (Date.now() - began > minutesMax * 60_000)
       throw new Error(`not over after ${minutesMax} minutes: ${waiting} steps left`);
-    await pause(100);
+    // Each look reads every line, on the cores that the renewals need.
+    await pause(500);
   }
 }
 
-async function judge(pool: pg.Pool, url: string, secret: string, _line: string, boundary: Date): Promise<number> {
+async function judge(pool: pg.Pool, url: string, secret: string, boundary: Date): Promise<number> {
   const faults: string[] = [];
   const judged = (what: string, broken: number) => {
     said(`${broken === 0 ? 'kept  ' : 'BROKEN'}  ${what}${broken === 0 ? '' : `: ${broken}`}`);
@@ -223,15 +235,25 @@ async function judge(pool: pg.Pool, url: string, secret: string, _line: string, 
     const { rows } = await pool.query<{ count: string }>(text);
     judged(what, Number(rows[0]?.count ?? 1));
   }
-  // Our own calendar says where the second months end; what was stored must agree, day by day.
-  const { rows: ends } = await pool.query<{ anchor: Date; ends: Date; day: string; count: number }>(
-    `SELECT "anchor_at" AS anchor, "period_ends_at" AS ends, to_char("period_ends_at" AT TIME ZONE $1, 'FMDD FMMonth') AS day, count(*)::int AS count
-     FROM "subscription" WHERE "period_number" = 2 GROUP BY 1, 2, 3 ORDER BY 2`,
-    [timeZone],
-  );
-  const wrong = ends.filter((one) => monthsAfter(one.anchor, 2, timeZone).getTime() !== one.ends.getTime());
+  const year = localTime(boundary).slice(0, 4);
+  const dayAfter = localTime(new Date(boundary.getTime() + dayMs));
   judged(
-    `second months end on ${ends.map((one) => `${one.day} (${one.count})`).join(', ')}`,
+    `first months end at ${localTime(boundary)}, the last of February, which in UTC is ${boundary.toISOString().slice(0, 16)}`,
+    dayAfter === `${year}-03-01 00:30` && boundary.toISOString().slice(0, 10) < localTime(boundary).slice(0, 10)
+      ? 0
+      : 1,
+  );
+  const { rows: ends } = await pool.query<{ anchor: Date; ends: Date; count: number }>(
+    `SELECT "anchor_at" AS anchor, "period_ends_at" AS ends, count(*)::int AS count FROM "subscription" WHERE "period_number" = 2 GROUP BY 1, 2 ORDER BY 2`,
+  );
+  // Kernel and runtime tell months apart by themselves: what was stored must agree with both.
+  const wrong = ends.filter(
+    (one) =>
+      monthsAfter(one.anchor, 2, timeZone).getTime() !== one.ends.getTime() ||
+      localTime(one.ends) !== localTime(one.anchor).replace('-01-', '-03-'),
+  );
+  judged(
+    `second months end at ${ends.map((one) => `${localTime(one.ends)} (${one.count})`).join(', ')}`,
     wrong.length + Math.abs(ends.length - 3),
   );
 

@@ -35,6 +35,7 @@ import {
   lockLineAndChange,
   openPeriod,
   orderNetwork,
+  planChangeOf,
   resume,
   scheduleRenewal,
   termsOf,
@@ -204,7 +205,7 @@ async function renewed(tx: Tx, lineId: string, boundary: Date, paymentId: string
     period: { from: boundary, to: monthsAfter(anchorAt, months + 1, tx.settings.timeZone) },
   });
   // Plan and price change with the charge of the new price, or not at all.
-  await beginNextPlan(tx, lineId);
+  if (planChangeOf(line)) await beginNextPlan(tx, lineId);
   // The old plan quota lapses before the new opens; the line is not stopped between the two.
   const opened = await openPeriod(tx, lineId, {
     number: line.periodNumber + 1,
