@@ -296,14 +296,17 @@ export async function grantBuckets(
   });
 }
 
-/** Ends the buckets whose time has come, and stops what they were the last of. */
-export async function expireBuckets(tx: Tx, line: Line, at: Date): Promise<void> {
+/**
+ * Ends the buckets whose time has come, and stops what they were the last of.
+ * @param fresh kinds that were just given quota: they go on.
+ */
+export async function expireBuckets(tx: Tx, line: Line, at: Date, fresh: readonly string[] = []): Promise<void> {
   const ended = await tx.sql<
     Tables['bucket']
   >`UPDATE "bucket" SET "state" = 'expired', "expired" = CASE WHEN "remaining" IS NULL THEN 0 ELSE "remaining" END,
       "remaining" = CASE WHEN "remaining" IS NULL THEN NULL ELSE 0 END, "version" = "version" + 1, "updated_at" = ${tx.now}
     WHERE "subscription_id" = ${line.id} AND "state" = 'active' AND "expires_at" <= ${at} RETURNING *`;
-  await stopWhatEnded(tx, line, ended, { expiry: at.toISOString() });
+  await stopWhatEnded(tx, line, ended, { expiry: at.toISOString() }, fresh);
 }
 
 /** Ends the buckets that a payment paid for, when all of its money went back, and stops what they were the last of. */
@@ -321,6 +324,7 @@ async function stopWhatEnded(
   line: Line,
   ended: readonly Tables['bucket'][],
   cause: Record<string, string>,
+  fresh: readonly string[] = [],
 ): Promise<void> {
   for (const bucket of ended) {
     await appendEvent(tx, {
@@ -332,7 +336,7 @@ async function stopWhatEnded(
       customerId: line.customerId,
     });
   }
-  const kinds = [...new Set(ended.map((bucket) => bucket.kind))];
+  const kinds = [...new Set(ended.map((bucket) => bucket.kind))].filter((kind) => !fresh.includes(kind));
   if (kinds.length === 0) return;
   await writeEvents(tx);
   await tx.sql`SELECT stop_exhausted(${line.id}, kind, ${tx.now}, ${JSON.stringify({ ...tx.cause, ...cause })}::jsonb)

@@ -214,8 +214,9 @@ async function renewed(tx: Tx, lineId: string, boundary: Date, paymentId: string
     startsAt: boundary,
     paymentId,
   });
-  await expireBuckets(tx, line, boundary);
-  await resume(tx, lineId, ['exhausted', 'unpaid'], kindsOf(termsOf(opened)));
+  const fresh = kindsOf(termsOf(opened));
+  await expireBuckets(tx, line, boundary, fresh);
+  await resume(tx, lineId, ['exhausted', 'unpaid'], fresh);
   await logInteraction(tx, {
     customerId: line.customerId,
     channel: 'system',

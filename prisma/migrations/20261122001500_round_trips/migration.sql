@@ -30,3 +30,21 @@ $$;
 -- anew for each claim.
 DROP INDEX "flow_step_due";
 CREATE INDEX "flow_step_due" ON "flow_step" ("due_at", "not_before", "id") WHERE "state" = 'waiting';
+
+-- A plan is made once for a connection, often while the tables are small, and kept. These two are asked all day long beside
+-- tables that grow: planned early, one sorted every step that was due for each claim of eight, and the other read the whole
+-- of the events to find that there were no new ones. Both have an index to follow, and nothing else is ever better.
+ALTER FUNCTION claim_steps(text, int, interval) SET enable_seqscan = off;
+ALTER FUNCTION claim_steps(text, int, interval) SET enable_bitmapscan = off;
+ALTER FUNCTION claim_steps(text, int, interval) SET enable_sort = off;
+
+-- Whether the relay has anything to do. Asked without a transaction of its own and without a lock, so that an idle relay
+-- costs one small read.
+CREATE FUNCTION relay_has_work() RETURNS boolean LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+  RETURN coalesce((SELECT EXISTS (SELECT FROM "event" e WHERE (e."transaction_id", e."position") > (c."transaction_id", c."position")
+      AND e."position" > c."floor_position" AND e."transaction_id" < (pg_snapshot_xmin(pg_current_snapshot()))::text::bigint)
+    OR EXISTS (SELECT FROM "held_event") OR EXISTS (SELECT FROM "event_replay")
+    OR c."transaction_id" >= (pg_snapshot_xmax(pg_current_snapshot()))::text::bigint
+    FROM "relay_cursor" c), false);
+END $$;
