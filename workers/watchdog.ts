@@ -23,6 +23,7 @@ export function makeWatchdog({ pool, clock, log, metrics, everyMs: pauseMs = eve
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers: [metrics] });
   const due = gauge('airtime_flow_steps_due', 'Steps of work that are due and in nobody’s hands.');
   const retrying = gauge('airtime_flow_steps_retrying', 'Steps of work that failed and wait for their next try.');
+  const given = gauge('airtime_flow_steps_parked', 'Steps of work that were given up until an operator looks at them.');
   const oldest = gauge('airtime_flow_step_oldest_due_seconds', 'How long the oldest due step has waited.');
   const pending = gauge('airtime_network_tasks_pending', 'Tasks that the network has not confirmed.');
   const lag = gauge(
@@ -44,6 +45,7 @@ export function makeWatchdog({ pool, clock, log, metrics, everyMs: pauseMs = eve
     const { steps, network, notifications, stock, alarms: found } = await readMachinery(pool);
     due.set(steps.due);
     retrying.set(steps.retrying);
+    given.set(steps.parked);
     oldest.set(steps.oldestDueSeconds);
     pending.set(network.pending);
     lag.set(network.oldestSeconds);

@@ -11,6 +11,10 @@ import {
   stepContext,
 } from '../policy/core/flow.ts';
 import { runStatement } from '../policy/core/transaction.ts';
+import { retryFlow } from '../policy/flow/commands.ts';
+import { noticeFlow } from '../policy/notice/notice.ts';
+import { noticeSteps } from '../policy/notice/steps.ts';
+import { listSteps } from '../read/views/flow.ts';
 
 let house: House;
 
@@ -105,6 +109,69 @@ describe('many workers over the same rows', () => {
     expect(waits[3]).toBeGreaterThan(0.8);
     expect(await house.worker([stepOf(async () => undefined)]).drain()).toBe(1);
     expect(await stateOf('failing')).toMatchObject({ state: 'done', lastError: null });
+  });
+
+  it('park a step that was tried as often as it may be, until an operator has it tried again', async () => {
+    await give(['hopeless']);
+    const failing = house.worker([
+      {
+        ...stepOf(async () => {
+          throw new Error('not today');
+        }),
+        attemptsMax: 3,
+      },
+    ]);
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      await failing.drain();
+      await hurry(house.policy);
+    }
+    expect(await stateOf('hopeless')).toMatchObject({
+      state: 'parked',
+      attempts: 3,
+      lastError: 'Error: not today',
+    });
+    const parked = await listSteps.run(house.pool, { condition: 'parked', limit: 10 }, house.caller);
+    expect(parked.items.map(({ subject }) => subject)).toEqual(['hopeless']);
+    await execute(house.policy, retryFlow, { subject: 'hopeless' }, house.caller);
+    const attempts: number[] = [];
+    const able = house.worker([
+      stepOf(async (step) => {
+        attempts.push(step.attempts);
+      }),
+    ]);
+    expect(await able.drain()).toBe(1);
+    // It asks what became of the tries before.
+    expect(attempts).toEqual([2]);
+    expect(await stateOf('hopeless')).toMatchObject({ state: 'done' });
+    expect(noticeSteps.every(({ attemptsMax }) => attemptsMax !== undefined)).toBe(true);
+  });
+
+  it('go on with everything else while mail hangs', async () => {
+    let release = (): void => undefined;
+    const hangs = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const letters = Array.from({ length: 20 }, (_, index) => `letter:${index}`);
+    await transaction(house.policy, 'test.schedule', house.caller, {}, async (tx) => {
+      for (const key of letters) await schedule(tx, { flow: noticeFlow, subject: key, step: 'hang', key });
+    });
+    const ran: string[] = [];
+    const letter: StepDefinition = { ...stepOf(() => hangs), flow: noticeFlow, step: 'hang' };
+    const worker = house.worker([
+      letter,
+      stepOf(async (step) => {
+        ran.push(step.key);
+      }),
+    ]);
+    worker.start();
+    const keys = Array.from({ length: 20 }, (_, index) => `beside mail:${index}`);
+    await give(keys);
+    worker.wake();
+    await expect.poll(() => ran.length, { timeout: 10_000 }).toBe(keys.length);
+    expect(await stateOf('letter:0')).toMatchObject({ state: 'waiting' });
+    release();
+    await expect.poll(async () => (await stateOf('letter:19'))?.state, { timeout: 10_000 }).toBe('done');
+    await worker.stop();
   });
 
   it('leave a step alone that this version does not know, for one that does', async () => {

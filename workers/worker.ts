@@ -5,12 +5,14 @@ import {
   type ClaimedStep,
   claimSteps,
   extendLease,
+  type Lane,
   LeaseLost,
   putBack,
   type StepDefinition,
   stepContext,
   TryLater,
 } from '../policy/core/flow.ts';
+import { noticeFlow } from '../policy/notice/notice.ts';
 
 export interface Worker {
   /** Looks for due work at once. */
@@ -28,7 +30,14 @@ export interface WorkerLog {
 
 const leaseSeconds = 15;
 const batch = 8;
-const tickMs = 250;
+/**
+ * A round ends with the slowest of its steps. A mail server that hangs delays other mail, and nothing that is paid for; and
+ * nobody waits for mail by the quarter of a second.
+ */
+const lanes: readonly (Lane & { tickMs: number })[] = [
+  { except: noticeFlow, tickMs: 250 },
+  { only: noticeFlow, tickMs: 1000 },
+];
 /** Between looks that found nothing: thousands of requests a second wake us, and few of them leave work. */
 const gatherMs = 20;
 
@@ -45,9 +54,8 @@ export function makeWorker(
   const name = `worker-${randomUUID()}`;
   const definitions = new Map(steps.map((step) => [`${step.flow}.${step.step}`, step]));
   let stopping = false;
-  let running: Promise<void> | undefined;
-  let woken: (() => void) | undefined;
-  let isWoken = false;
+  let running: Promise<unknown> | undefined;
+  const wakeLane = new Set<() => void>();
 
   async function runStep(step: ClaimedStep): Promise<void> {
     const definition = definitions.get(`${step.flow}.${step.step}`);
@@ -75,24 +83,30 @@ export function makeWorker(
         'step will be tried again',
       );
       // When the database is gone too, the lease runs out and the step is claimed again.
-      await putBack(policy, name, step, message).catch(() => undefined);
+      await putBack(policy, name, step, message, definition?.attemptsMax).catch(() => undefined);
     } finally {
       clearInterval(heartbeat);
     }
   }
 
-  async function round(): Promise<number> {
-    const claimed = await claimSteps(policy, name, batch, leaseSeconds);
+  async function round(lane: Lane = {}): Promise<number> {
+    const claimed = await claimSteps(policy, name, batch, leaseSeconds, lane);
     await Promise.all(claimed.map(runStep));
     return claimed.length;
   }
 
-  async function loop(): Promise<void> {
+  async function loop(lane: Lane & { tickMs: number }): Promise<void> {
+    let isWoken = false;
+    let endPause: (() => void) | undefined;
+    wakeLane.add(() => {
+      isWoken = true;
+      endPause?.();
+    });
     while (!stopping) {
       isWoken = false;
       let count = 0;
       try {
-        count = await round();
+        count = await round(lane);
       } catch (error) {
         log.warn({ reason: error instanceof Error ? error.message : String(error) }, 'no work could be claimed');
       }
@@ -102,17 +116,18 @@ export function makeWorker(
         continue;
       }
       const pause = new AbortController();
-      woken = () => pause.abort();
-      await clock.sleep(tickMs, pause.signal);
-      woken = undefined;
+      endPause = () => pause.abort();
+      await clock.sleep(lane.tickMs, pause.signal);
+      endPause = undefined;
     }
   }
 
+  const wake = (): void => {
+    for (const one of wakeLane) one();
+  };
+
   return {
-    wake() {
-      isWoken = true;
-      woken?.();
-    },
+    wake,
     async drain() {
       let total = 0;
       for (;;) {
@@ -122,11 +137,11 @@ export function makeWorker(
       }
     },
     start() {
-      running ??= loop();
+      running ??= Promise.all(lanes.map(loop));
     },
     async stop() {
       stopping = true;
-      woken?.();
+      wake();
       await running;
     },
   };

@@ -65,6 +65,8 @@ export interface StepDefinition {
   readonly flow: string;
   readonly step: string;
   readonly summary: string;
+  /** So often it is tried, then it is parked; without it, until it is done. Only for what nothing else waits for. */
+  readonly attemptsMax?: number;
   run(context: StepContext): Promise<void>;
 }
 
@@ -94,16 +96,23 @@ export function stepContext(policy: Policy, step: ClaimedStep, worker: string): 
   };
 }
 
+/** Which steps a worker takes: those of one flow alone, or of all but one. */
+export interface Lane {
+  readonly only?: string;
+  readonly except?: string;
+}
+
 export async function claimSteps(
   policy: Policy,
   worker: string,
   limit: number,
   leaseSeconds: number,
+  { only, except }: Lane = {},
 ): Promise<ClaimedStep[]> {
   return runStatement<ClaimedStep>(
     policy.pool,
-    'SELECT * FROM claim_steps($1, $2, make_interval(secs => $3)) ORDER BY "due_at", "not_before", "id"',
-    [worker, limit, leaseSeconds],
+    'SELECT * FROM claim_steps($1, $2, make_interval(secs => $3), $4, $5) ORDER BY "due_at", "not_before", "id"',
+    [worker, limit, leaseSeconds, only ?? null, except ?? null],
   );
 }
 
@@ -118,11 +127,20 @@ export async function extendLease(policy: Policy, worker: string, stepId: string
 const backoffMsMin = 100;
 const backoffMsMax = 60_000;
 
-/** Gives a step back after a failure, to be tried again after a pause that doubles up to a minute. */
-export async function putBack(policy: Policy, worker: string, step: ClaimedStep, error: string): Promise<void> {
+/**
+ * Gives a step back after a failure, to be tried again after a pause that doubles up to a minute. After `attemptsMax` tries
+ * it is parked instead: nobody tries it again until an operator says so.
+ */
+export async function putBack(
+  policy: Policy,
+  worker: string,
+  step: ClaimedStep,
+  error: string,
+  attemptsMax = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const pauseMs = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(step.attempts, 20));
   await transaction(policy, 'flow.put_back', step.caller, {}, async (tx) => {
-    await tx.sql`UPDATE "flow_step" SET "leased_by" = NULL, "leased_until" = NULL, "last_error" = ${error.slice(0, 500)},
+    await tx.sql`UPDATE "flow_step" SET "state" = ${step.attempts < attemptsMax ? 'waiting' : 'parked'}, "leased_by" = NULL, "leased_until" = NULL, "last_error" = ${error.slice(0, 500)},
       "not_before" = clock_timestamp() + make_interval(secs => ${pauseMs / 1000})
       WHERE "id" = ${step.id} AND "leased_by" = ${worker} AND "state" = 'waiting'`;
   });

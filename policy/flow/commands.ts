@@ -22,14 +22,15 @@ interface RetryFacts {
 
 export const somethingFailed = rule<RetryFacts>({
   code: 'flow.needs_failed_step',
-  sentence: 'Only work that failed and waits for its next try can be tried again now: there is none of that name.',
+  sentence:
+    'Only work that failed and waits for its next try, or is parked, can be tried again now: there is none of that name.',
   status: 409,
   kept: ({ failed }) => failed.length > 0,
   shown: ({ asked }) => ({ ...asked }),
 });
 
 /**
- * An operator's repair: what failed is tried at once instead of after its pause, as the same step under the same keys.
+ * An operator's repair: what failed is tried at once instead of after its pause, and what was parked is tried again, as the same step under the same keys.
  * Nothing is skipped, and nothing is decided for it: the step asks the outside what became of its last attempt.
  */
 export const retryFlow = command({
@@ -57,14 +58,16 @@ export const retryFlow = command({
     // A step in somebody's hands is being tried already.
     const failed =
       await tx.sql<FailedStep>`SELECT "id", "flow", "step", "subject", "attempts", "last_error" FROM "flow_step"
-      WHERE "state" = 'waiting' AND "last_error" IS NOT NULL AND ("leased_until" IS NULL OR "leased_until" < clock_timestamp())
+      WHERE (("state" = 'waiting' AND "last_error" IS NOT NULL AND ("leased_until" IS NULL OR "leased_until" < clock_timestamp())) OR "state" = 'parked')
         AND (${input.id ?? null}::text IS NULL OR "id" = ${input.id ?? null}) AND (${input.flow ?? null}::text IS NULL OR "flow" = ${input.flow ?? null})
         AND (${input.subject ?? null}::text IS NULL OR "subject" = ${input.subject ?? null})
       ORDER BY "due_at", "id" LIMIT ${stepsMax} FOR UPDATE SKIP LOCKED`;
     return { asked: input, failed };
   },
   async apply(tx, { failed }) {
-    await tx.sql`UPDATE "flow_step" SET "not_before" = clock_timestamp() WHERE "id" = ANY (${failed.map(({ id }) => id)})`;
+    // What was parked has all its tries again, and is still one that was tried: it asks before it tries.
+    await tx.sql`UPDATE "flow_step" SET "not_before" = clock_timestamp(), "attempts" = CASE "state" WHEN 'parked' THEN 1 ELSE "attempts" END,
+      "state" = 'waiting' WHERE "id" = ANY (${failed.map(({ id }) => id)})`;
     for (const { id, flow, step, subject, attempts, lastError } of failed) {
       await appendEvent(tx, {
         type: 'FlowStepRetryEvent',

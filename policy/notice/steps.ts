@@ -65,9 +65,13 @@ async function handOver(context: StepContext, prepared: Prepared): Promise<strin
   }
 }
 
+/** Tried again each minute, that is a day: news that is older is better looked at first. */
+const attemptsMax = 1450;
+
 export const noticeSteps: readonly StepDefinition[] = noticeKinds.map((kind) => ({
   flow: noticeFlow,
   step: kind,
   summary: summaries[kind],
+  attemptsMax,
   run: (context) => run(context, kind),
 }));

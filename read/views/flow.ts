@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { query, readOne } from './query.ts';
 import { arraySql, instant, page, readAt, readAtSql } from './shapes.ts';
 
-const conditions = ['running', 'retrying', 'due', 'waiting', 'done', 'cancelled'] as const;
+const conditions = ['running', 'retrying', 'parked', 'due', 'waiting', 'done', 'cancelled'] as const;
 
 const flowList = z.object({
   ...readAt,
@@ -27,7 +27,7 @@ const flowList = z.object({
 });
 export type FlowList = z.infer<typeof flowList>;
 
-// A step that is leased is in somebody's hands; one with an error was given back and is tried again.
+// A step that is leased is in somebody's hands; one with an error was given back and is tried again, unless it is parked.
 const conditionSql = `CASE WHEN f."state" <> 'waiting' THEN f."state"
   WHEN f."leased_until" > clock_timestamp() THEN 'running'
   WHEN f."last_error" IS NOT NULL THEN 'retrying'
@@ -54,7 +54,7 @@ export const listSteps = query({
       input.flow ?? 'any',
       `WITH found AS (SELECT * FROM (SELECT f.*, ${conditionSql} AS "condition" FROM "flow_step" f
           WHERE ($3::text IS NULL OR f."flow" = $3) AND ($4::text IS NULL OR f."subject" = $4)
-            AND (f."state" = 'waiting' OR f."state" = $2 OR ($2::text IS NULL AND $4::text IS NOT NULL))) f
+            AND (f."state" IN ('waiting', 'parked') OR f."state" = $2 OR ($2::text IS NULL AND $4::text IS NOT NULL))) f
         WHERE $2::text IS NULL OR f."condition" = $2)
       SELECT json_build_object(${readAtSql}, 'total', (SELECT count(*) FROM found), 'items', ${arraySql(`
         SELECT json_build_object('id', f."id", 'flow', f."flow", 'subject', f."subject", 'step', f."step", 'condition', f."condition",
@@ -62,7 +62,7 @@ export const listSteps = query({
           'nextTrySeconds', CASE WHEN f."condition" = 'retrying' AND f."not_before" > clock_timestamp()
             THEN ceil(extract(epoch FROM f."not_before" - clock_timestamp()))::bigint END,
           'startedBy', coalesce(f."caller" ->> 'name', f."caller" ->> 'id')) AS item
-        FROM found f ORDER BY f."condition" <> 'retrying', f."due_at", f."id" LIMIT $1`)}) AS view`,
+        FROM found f ORDER BY f."condition" NOT IN ('retrying', 'parked'), f."due_at", f."id" LIMIT $1`)}) AS view`,
       [input.limit, input.condition ?? null, input.flow ?? null, input.subject ?? null],
     ),
 });

@@ -10,6 +10,7 @@ const machineryFacts = z.object({
   steps: z.object({
     due: z.number().int(),
     retrying: z.number().int(),
+    parked: z.number().int().default(0).describe('Given up after many tries, until an operator has them tried again'),
     oldestDueSeconds: z.number().describe('Machine seconds that the oldest due step has waited'),
   }),
   network: z.object({ pending: z.number().int(), oldestSeconds: z.number() }),
@@ -73,6 +74,13 @@ export function alarmsOf(facts: z.infer<typeof machineryFacts>): z.infer<typeof 
           command: 'bss flow list --condition retrying',
         }
       : undefined,
+    steps.parked > 0
+      ? {
+          code: 'flow.parked',
+          sentence: `${steps.parked === 1 ? 'A step was' : `${steps.parked} steps were`} given up after many tries.`,
+          command: 'bss flow list --condition parked',
+        }
+      : undefined,
     network.oldestSeconds > networkLagSecondsMax
       ? {
           code: 'network.late',
@@ -98,6 +106,7 @@ const reachedSql = `CASE WHEN (SELECT "mode" FROM "business_clock") = 'frozen'
 
 const machinerySql = `'steps', (SELECT json_build_object('due', count(*),
     'retrying', (SELECT count(*) FROM "flow_step" WHERE "state" = 'waiting' AND "last_error" IS NOT NULL),
+    'parked', (SELECT count(*) FROM "flow_step" WHERE "state" = 'parked'),
     'oldestDueSeconds', coalesce(greatest(0, floor(extract(epoch FROM clock_timestamp() - min(greatest("not_before", ${reachedSql}))))), 0)) FROM "flow_step"
     WHERE "state" = 'waiting' AND "due_at" <= business_now() AND "not_before" <= clock_timestamp()
       AND ("leased_until" IS NULL OR "leased_until" < clock_timestamp())),

@@ -520,7 +520,7 @@ test('health counts, and rings for what a person should act on', async () => {
   );
   const quiet = {
     ...view,
-    steps: { due: 0, retrying: 0, oldestDueSeconds: 0 },
+    steps: { due: 0, retrying: 0, parked: 0, oldestDueSeconds: 0 },
     network: { pending: 0, oldestSeconds: 0 },
     stock: { numbers: 900, esims: 900, low: 50 },
   };
@@ -528,9 +528,10 @@ test('health counts, and rings for what a person should act on', async () => {
   expect(alarmsOf({ ...quiet, network: { pending: 2, oldestSeconds: 61 } }).map((one) => one.code)).toEqual([
     'network.late',
   ]);
-  expect(alarmsOf({ ...quiet, steps: { due: 1, retrying: 0, oldestDueSeconds: 61 } }).map((one) => one.code)).toEqual([
-    'flow.late',
-  ]);
+  const alarmsWith = (steps: Partial<typeof quiet.steps>) =>
+    alarmsOf({ ...quiet, steps: { ...quiet.steps, ...steps } }).map((one) => one.code);
+  expect(alarmsWith({ due: 1, oldestDueSeconds: 61 })).toEqual(['flow.late']);
+  expect(alarmsWith({ parked: 1 })).toEqual(['flow.parked']);
 });
 
 test('events are listed newest first, and filtered', async () => {

@@ -31,12 +31,31 @@ $$;
 DROP INDEX "flow_step_due";
 CREATE INDEX "flow_step_due" ON "flow_step" ("due_at", "not_before", "id") WHERE "state" = 'waiting';
 
--- A plan is made once for a connection, often while the tables are small, and kept. These two are asked all day long beside
--- tables that grow: planned early, one sorted every step that was due for each claim of eight, and the other read the whole
--- of the events to find that there were no new ones. Both have an index to follow, and nothing else is ever better.
-ALTER FUNCTION claim_steps(text, int, interval) SET enable_seqscan = off;
-ALTER FUNCTION claim_steps(text, int, interval) SET enable_bitmapscan = off;
-ALTER FUNCTION claim_steps(text, int, interval) SET enable_sort = off;
+-- A plan is made once for a connection, often while the tables are small, and kept. The next two are asked all day long
+-- beside tables that grow: planned early, one sorted every step that was due for each claim of eight, and the other read the
+-- whole of the events to find that there were no new ones. Both have an index to follow, and nothing else is ever better.
+
+-- Steps of one flow alone may be claimed, or of all but one: what waits for a slow mail server has a lane of its own.
+DROP FUNCTION claim_steps(text, int, interval);
+CREATE FUNCTION claim_steps(p_worker text, p_limit int, p_lease interval, p_only text DEFAULT NULL, p_except text DEFAULT NULL) RETURNS SETOF "flow_step"
+LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
+DECLARE
+  v_now timestamptz;
+BEGIN
+  v_now := begin_command('flow.claim', jsonb_build_object('audience', 'system', 'id', p_worker, 'name', 'worker'));
+  RETURN QUERY
+  UPDATE "flow_step" f SET "leased_by" = p_worker, "leased_until" = clock_timestamp() + p_lease, "attempts" = f."attempts" + 1
+  WHERE f."id" IN (
+    SELECT c."id" FROM "flow_step" c
+    WHERE c."state" = 'waiting' AND c."due_at" <= v_now AND c."not_before" <= clock_timestamp()
+      AND (c."leased_until" IS NULL OR c."leased_until" < clock_timestamp())
+      AND (p_only IS NULL OR c."flow" = p_only) AND (p_except IS NULL OR c."flow" <> p_except)
+    ORDER BY c."due_at", c."not_before", c."id" LIMIT p_limit FOR UPDATE SKIP LOCKED)
+  RETURNING f.*;
+END $$;
+
+-- Work that was given up after so many tries and waits for an operator.
+CREATE INDEX "flow_step_parked" ON "flow_step" ("id") WHERE "state" = 'parked';
 
 -- Whether the relay has anything to do. Asked without a transaction of its own and without a lock, so that an idle relay
 -- costs one small read.
