@@ -1,4 +1,4 @@
-import { escapeLiteral, type Pool, type PoolClient, type QueryResult } from 'pg';
+import type { Pool, PoolClient, QueryResult } from 'pg';
 import type { z } from 'zod';
 import type { CardGateway } from '../../adapters/card-gateway.ts';
 import type { Mail } from '../../adapters/mail.ts';
@@ -10,7 +10,7 @@ import type { Money } from '../../kernel/money.ts';
 import type { Subscriptions } from '../notification/subscriptions.ts';
 import { writeEvents } from './event.ts';
 import { firstBroken, type Rule } from './rule.ts';
-import { type Settings, statements, type Tx } from './transaction.ts';
+import { literal, type Settings, statements, type Tx } from './transaction.ts';
 
 /** `money` and `destructive` need a person's confirmation on every surface but the TMF door. */
 export const effects = ['read', 'write', 'money', 'destructive'] as const;
@@ -276,8 +276,8 @@ async function begin(
   caller: Caller,
   step: TransactionOptions['step'],
 ): Promise<Date> {
-  const named = `${escapeLiteral(name)}, ${escapeLiteral(JSON.stringify(caller))}::jsonb`;
-  const held = step && `${escapeLiteral(step.id)}, ${escapeLiteral(step.worker)}, ${step.ends}`;
+  const named = `${literal(name)}, ${literal(JSON.stringify(caller))}::jsonb`;
+  const held = step && `${literal(step.id)}, ${literal(step.worker)}, ${step.ends}`;
   // Two statements in one text have two results, which the types of the driver do not say.
   const results: unknown = await client.query(
     `BEGIN; ${held ? `SELECT "at", "held" FROM begin_step(${named}, ${held})` : `SELECT begin_command(${named}) AS at, true AS held`}`,

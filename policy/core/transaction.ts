@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Pool, PoolClient, QueryConfig } from 'pg';
-import { types } from 'pg';
+import { escapeLiteral, types } from 'pg';
 import type { Caller } from '../../kernel/caller.ts';
 import type { IdSource } from '../../kernel/id.ts';
 
@@ -78,6 +78,9 @@ function statementName(text: string): string {
   }
   return name;
 }
+
+/** A value as it is written into a text that has no parameters, because it holds more than one statement. */
+export const literal = (value: string): string => escapeLiteral(value);
 
 const templateTexts = new WeakMap<TemplateStringsArray, string>();
 
