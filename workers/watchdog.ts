@@ -45,7 +45,7 @@ export function makeWatchdog({ pool, clock, log, metrics, everyMs: pauseMs = eve
     const { steps, network, notifications, stock, alarms: found } = await readMachinery(pool);
     due.set(steps.due);
     retrying.set(steps.retrying);
-    given.set(steps.parked);
+    given.set(steps.parked ?? 0);
     oldest.set(steps.oldestDueSeconds);
     pending.set(network.pending);
     lag.set(network.oldestSeconds);

@@ -10,7 +10,8 @@ const machineryFacts = z.object({
   steps: z.object({
     due: z.number().int(),
     retrying: z.number().int(),
-    parked: z.number().int().default(0).describe('Given up after many tries, until an operator has them tried again'),
+    // Servers before this one did not tell.
+    parked: z.number().int().optional().describe('Given up after many tries, until an operator has them tried again'),
     oldestDueSeconds: z.number().describe('Machine seconds that the oldest due step has waited'),
   }),
   network: z.object({ pending: z.number().int(), oldestSeconds: z.number() }),
@@ -45,6 +46,7 @@ export type HealthView = z.infer<typeof healthShape>;
 /** What of these facts a person should act on. */
 export function alarmsOf(facts: z.infer<typeof machineryFacts>): z.infer<typeof alarm>[] {
   const { steps, network, notifications, stock } = facts;
+  const parked = steps.parked ?? 0;
   const alarms: (z.infer<typeof alarm> | undefined)[] = [
     stock.numbers < stock.low
       ? {
@@ -74,10 +76,10 @@ export function alarmsOf(facts: z.infer<typeof machineryFacts>): z.infer<typeof 
           command: 'bss flow list --condition retrying',
         }
       : undefined,
-    steps.parked > 0
+    parked > 0
       ? {
           code: 'flow.parked',
-          sentence: `${steps.parked === 1 ? 'A step was' : `${steps.parked} steps were`} given up after many tries.`,
+          sentence: `${parked === 1 ? 'A step was' : `${parked} steps were`} given up after many tries.`,
           command: 'bss flow list --condition parked',
         }
       : undefined,
