@@ -64,7 +64,7 @@ const hasWork = `SELECT EXISTS (SELECT FROM (SELECT e."transaction_id" FROM "eve
  * One process at a time relays: whoever holds the cursor's row. Cursor and deliveries move in one transaction.
  */
 export async function relayEvents(parts: RelayParts): Promise<RelayedBatch> {
-  const [state] = await runStatement<{ work: boolean }>(parts.policy.pool, 'SELECT relay_has_work() AS work', []);
+  const [state] = await runStatement<{ work: boolean }>(parts.policy.pool, hasWork, []);
   if (!state?.work) return { deliveries: 0, full: false, moved: false };
   return transaction(parts.policy, 'notification.relay', systemCaller('relay'), {}, (tx) => relayBatch(parts, tx));
 }
@@ -73,9 +73,8 @@ async function relayBatch(parts: RelayParts, tx: Tx): Promise<RelayedBatch> {
   const { batch } = parts;
   const [cursor] = await tx.sql<CursorRow>`SELECT * FROM "relay_cursor" FOR UPDATE SKIP LOCKED`;
   if (!cursor) return { deliveries: 0, full: false, moved: false };
-  // Lost at a crash, cursor and deliveries are lost together and made again. The events are read along their index, also
-  // by a plan that was made while there were few.
-  await tx.sql`SELECT set_config('synchronous_commit', 'off', true), set_config('enable_sort', 'off', true)`;
+  // Lost at a crash, cursor and deliveries are lost together and made again.
+  await tx.sql`SELECT set_config('synchronous_commit', 'off', true)`;
   if (await beginAgainAfterRestore(parts, tx)) return { deliveries: 0, full: true, moved: true };
 
   const passed = await passUnheard(tx, cursor);

@@ -31,10 +31,8 @@ $$;
 DROP INDEX "flow_step_due";
 CREATE INDEX "flow_step_due" ON "flow_step" ("due_at", "not_before", "id") WHERE "state" = 'waiting';
 
--- A plan is made once for a connection, often while the tables are small, and kept. The next two are asked all day long
--- beside tables that grow: planned early, one sorted every step that was due for each claim of eight, and the other read the
--- whole of the events to find that there were no new ones. Both have an index to follow, and nothing else is ever better.
-
+-- A plan is made once for a connection, often while the tables are small, and kept: planned early, each claim of eight sorted
+-- every step that was due. It has an index to follow, and nothing else is ever better.
 -- Steps of one flow alone may be claimed, or of all but one: what waits for a slow mail server has a lane of its own.
 DROP FUNCTION claim_steps(text, int, interval);
 CREATE FUNCTION claim_steps(p_worker text, p_limit int, p_lease interval, p_only text DEFAULT NULL, p_except text DEFAULT NULL) RETURNS SETOF "flow_step"
@@ -56,14 +54,3 @@ END $$;
 
 -- Work that was given up after so many tries and waits for an operator.
 CREATE INDEX "flow_step_parked" ON "flow_step" ("id") WHERE "state" = 'parked';
-
--- Whether the relay has anything to do. Asked without a transaction of its own and without a lock, so that an idle relay
--- costs one small read.
-CREATE FUNCTION relay_has_work() RETURNS boolean LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_bitmapscan = off AS $$
-BEGIN
-  RETURN coalesce((SELECT EXISTS (SELECT FROM "event" e WHERE (e."transaction_id", e."position") > (c."transaction_id", c."position")
-      AND e."position" > c."floor_position" AND e."transaction_id" < (pg_snapshot_xmin(pg_current_snapshot()))::text::bigint)
-    OR EXISTS (SELECT FROM "held_event") OR EXISTS (SELECT FROM "event_replay")
-    OR c."transaction_id" >= (pg_snapshot_xmax(pg_current_snapshot()))::text::bigint
-    FROM "relay_cursor" c), false);
-END $$;
