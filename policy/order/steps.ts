@@ -520,8 +520,9 @@ const refund: StepDefinition = {
     if (answer.outcome === 'failed') throw new TryLater(`the gateway would not refund: ${answer.code}`);
     await context.finish('payment.record_refund', async (tx) => {
       const item = await lockItem(tx, context.step.subject);
-      await recordRefund(tx, payment.id, answer.refundReference, reason);
-      await fail(tx, item, 'order.refunded', `The payment was given back: ${reason}.`);
+      if (answer.outcome === 'refunded') await recordRefund(tx, payment.id, answer, reason);
+      const words = answer.outcome === 'refunded' ? 'was given back' : 'had been taken back by the card’s bank';
+      await fail(tx, item, 'order.refunded', `The payment ${words}: ${reason}.`);
     });
   },
 };

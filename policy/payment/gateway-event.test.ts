@@ -107,6 +107,25 @@ describe('a chargeback', () => {
     expect(await house.breaches()).toEqual([]);
   });
 
+  it('of an order that is being given back leaves the order what is left, and neither waits for the other', async () => {
+    await house.network.plan({ mode: 'refuse', permanent: true, when: 'active', times: 1 });
+    await house.gateway.plan({ mode: 'unavailable', calls: ['refund'] });
+    const order = await house.order(await house.customer());
+    await expect(house.settle(undefined, 3)).rejects.toThrow(/work is left/);
+    const [taken] = await rows<{ id: string; gatewayReference: string }>(
+      `SELECT p."id", p."gateway_reference" FROM "order_item" i JOIN "payment" p ON p."id" = i."payment_id"
+        WHERE i."product_order_id" = $1 AND p."state" = 'captured'`,
+      order,
+    );
+    await house.gateway.chargeback(taken?.gatewayReference ?? '');
+    await house.gateway.clearPlans();
+    await notice(taken?.gatewayReference);
+    expect((await house.state(order)).order).toBe('failed');
+    expect(await bills(taken?.id ?? '')).toEqual([1000, -1000]);
+    expect((await cases(taken?.id ?? '')).length).toBe(1);
+    expect(await house.breaches()).toEqual([]);
+  });
+
   it('of more than is left takes what is left and says so on the case', async () => {
     const { payment, gatewayReference } = await paid();
     await execute(house.policy, refundPayment, { paymentId: payment, amount: 4 }, operator);

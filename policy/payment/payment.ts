@@ -205,13 +205,17 @@ export async function recordVoid(tx: Tx, paymentId: string, reason: string): Pro
 }
 
 /** The whole of what is left of a captured payment went back: refund, credit note, and the payment's own end. */
-export async function recordRefund(tx: Tx, paymentId: string, gatewayReference: string, reason: string): Promise<void> {
+export async function recordRefund(
+  tx: Tx,
+  paymentId: string,
+  given: { refundReference: string; amountMinor: number },
+  reason: string,
+): Promise<void> {
   const row = await lockPayment(tx, paymentId);
   const { customerId, amountMinor, currency } = row;
   if (row.state !== 'captured' || customerId === null || amountMinor === null || currency === null) return;
   const factKey = `${row.factKey}:refund`;
-  const left = amountMinor - row.refundedMinor;
-  const money: JsonObject = { ...toWireMoney({ amountMinor: left, currency }) };
+  const money: JsonObject = { ...toWireMoney({ amountMinor: given.amountMinor, currency }) };
   const document = documentOf(row);
   const refund = await createResource(
     tx,
@@ -231,9 +235,9 @@ export async function recordRefund(tx: Tx, paymentId: string, gatewayReference: 
       paymentMethod: document.paymentMethod,
       requestor: refs.customer(customerId),
     },
-    { paymentId: row.id, factKey, amountMinor: left, currency, gatewayReference },
+    { paymentId: row.id, factKey, amountMinor: given.amountMinor, currency, gatewayReference: given.refundReference },
   );
-  await returnMoney(tx, row, { refundId: refund.id, amountMinor: left, reason });
+  await returnMoney(tx, row, { refundId: refund.id, amountMinor: given.amountMinor, reason });
 }
 
 /**
@@ -360,23 +364,40 @@ export async function capturedReference(gateway: CardGateway, payment: PaymentRo
   }
 }
 
+/** What a refund of ours gave back: less than all when the card's bank, or somebody at the gateway, was there before. */
+export type GivenBack =
+  | { outcome: 'refunded'; refundReference: string; amountMinor: number }
+  | { outcome: 'nothing_left' }
+  | Extract<Refund, { outcome: 'failed' }>;
+
 /**
- * Gives back what is left of a captured payment. A key keeps its answer for ever, a refusal too, so each try after a
- * refusal has a key of its own; while the answer to one is not known, no other is tried.
+ * Gives back what the gateway still holds of a captured payment, once. A key keeps its answer for ever, a refusal too, so
+ * each try after a refusal has a key of its own; while the answer to one is not known, no other is tried. What the card's bank took back meanwhile is not
+ * there to be given: it is recorded from the gateway's notice, when the order that waited for this has ended.
  */
-export async function askRefund(gateway: CardGateway, payment: PaymentRow): Promise<Refund> {
+export async function askRefund(gateway: CardGateway, payment: PaymentRow): Promise<GivenBack> {
+  const gatewayReference = payment.gatewayReference ?? '';
   for (let round = 1; ; round += 1) {
     const key = `${payment.factKey}:refund:${round}`;
     const found = await gateway.find(key, payment.gatewayReference ?? undefined);
     if (found?.kind === 'refund' && found.answer.outcome === 'failed') continue;
-    if (found?.kind === 'refund') return found.answer;
-    return gateway.refund({
-      key,
-      gatewayReference: payment.gatewayReference ?? '',
-      amountMinor: (payment.amountMinor ?? 0) - payment.refundedMinor,
-      currency: payment.currency ?? '',
-    });
+    if (found?.kind === 'refund' && found.answer.outcome === 'refunded') {
+      return { outcome: 'refunded', refundReference: found.answer.refundReference, amountMinor: found.amountMinor };
+    }
+    const amountMinor = (payment.amountMinor ?? 0) - goneBack(await gateway.operations(gatewayReference));
+    if (amountMinor <= 0) return { outcome: 'nothing_left' };
+    const answer = await gateway.refund({ key, gatewayReference, amountMinor, currency: payment.currency ?? '' });
+    return answer.outcome === 'failed' ? answer : { ...answer, amountMinor };
   }
+}
+
+/** In minor units: what of a payment went back, whoever asked for it. */
+function goneBack(operations: readonly GatewayOperation[]): number {
+  return operations.reduce(
+    (sum, { kind, answer, amountMinor }) =>
+      (kind === 'refund' && answer.outcome === 'refunded') || kind === 'chargeback' ? sum + amountMinor : sum,
+    0,
+  );
 }
 
 /** The token a payment is charged to. A card that was taken off file since then cannot be charged. */

@@ -187,7 +187,7 @@ async function giveUpRenewal(context: StepContext, boundary: Date): Promise<void
     await endOrStop(tx, lineId, boundary);
     await recordAuthorisation(tx, payment.id, { outcome: 'authorised', gatewayReference: taken, expiresAt: tx.now });
     await recordCapture(tx, payment.id, { name: 'Renewal', subscriptionId: context.step.subject });
-    await recordRefund(tx, payment.id, answer.refundReference, 'the renewal was overtaken');
+    if (answer.outcome === 'refunded') await recordRefund(tx, payment.id, answer, 'the renewal was overtaken');
   });
 }
 
