@@ -6,8 +6,7 @@ import { readVerbs } from './descriptors.ts';
 import { UsageError } from './input.ts';
 import { run } from './program.ts';
 import type { Terminal } from './terminal.ts';
-
-const columnsDefault = 80;
+import { askSecret, columns, editLine, openScreen, rows, wait } from './tty.ts';
 
 const terminal: Terminal = {
   folder: process.cwd(),
@@ -15,7 +14,7 @@ const terminal: Terminal = {
   isInputTty: process.stdin.isTTY === true,
   isOutputTty: process.stdout.isTTY === true,
   isErrorTty: process.stderr.isTTY === true,
-  columns: () => process.stdout.columns || Number(process.env.COLUMNS) || columnsDefault,
+  columns,
   out: (text) => void process.stdout.write(text),
   error: (text) => void process.stderr.write(text),
   readFile: (path) => {
@@ -42,18 +41,12 @@ const terminal: Terminal = {
         lines.close();
       });
     }),
-  pause: (milliseconds) =>
-    new Promise((resolve) => {
-      const stop = () => finish(false);
-      const timer = setTimeout(() => finish(true), milliseconds);
-      const finish = (goesOn: boolean) => {
-        clearTimeout(timer);
-        process.off('SIGINT', stop);
-        resolve(goesOn);
-      };
-      process.once('SIGINT', stop);
-    }),
+  pause: (milliseconds) => wait(milliseconds),
   fetch,
+  rows,
+  askSecret,
+  editLine,
+  openScreen,
   serveAgent: async (door, secret) => {
     const { serveAgent } = await import('../mcp/stdio.ts');
     const onError = (error: Error) => void process.stderr.write(`bss mcp: ${error.message}\n`);

@@ -5,6 +5,8 @@ import stringWidth from 'string-width';
 export interface Style {
   width: number;
   color: boolean;
+  /** How many lines there is room for, where a picture is watched; without it a picture is as high as it is. */
+  height?: number;
 }
 
 // C0 and C1 controls, and the marks that turn the direction of what follows them.
