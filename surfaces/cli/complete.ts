@@ -268,12 +268,12 @@ export async function printCandidates(
   verbs: readonly Verb[],
   terminal: Terminal,
 ): Promise<void> {
-  const valueOf = (flag: string) => {
+  const behind = (flag: string) => {
     const at = words.indexOf(flag);
     return at === -1 || at === words.length - 1 ? undefined : words[at + 1];
   };
-  const server = valueOf('--server');
-  const profile = valueOf('--profile');
+  const server = behind('--server');
+  const profile = behind('--profile');
   const given = { ...(server === undefined ? {} : { server }), ...(profile === undefined ? {} : { profile }) };
   try {
     const found = await candidates(words, verbs, liveOf(given, terminal), terminal.env);

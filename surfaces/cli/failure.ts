@@ -69,7 +69,9 @@ export function drawFailure(failure: Failure, style: Style): string {
   );
   if (failure.rule !== undefined) lines.push(`  ${paint.quiet('rule')}  ${plainText(failure.rule)}`);
   for (const [name, value] of failure.facts) {
-    lines.push(`  ${paint.quiet('fact')}  ${plainText(name)}: ${plainText(value)}`);
+    for (const [index, line] of wrap(`${plainText(name)}: ${plainText(value)}`, style.width - 8).entries()) {
+      lines.push(`  ${index === 0 ? paint.quiet('fact') : '    '}  ${line}`);
+    }
   }
   for (const command of failure.next) lines.push(`  ${paint.quiet('next')}  ${paint.accent(plainText(command))}`);
   return `${lines.join('\n')}\n`;

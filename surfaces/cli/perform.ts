@@ -22,6 +22,8 @@ export interface Call {
   readonly isPreview: boolean;
 }
 
+const recentWatched = 40;
+
 /** Calls the tool of a verb, asks where it must, and shows what came of it. */
 export async function perform(
   verb: Verb,
@@ -40,7 +42,9 @@ export async function perform(
     throw new UsageError(`${verb.noun} ${verb.verb} ${what} and nobody can be asked here. Add --yes to mean it.`);
   }
   const call: Call = { verb, verbs, input, own, connection, terminal, isPreview };
-  const answered = () => callTool(connection, verb.name, input, terminal.fetch, { isPreview });
+  // A watched dashboard has room for as much as its screen is high.
+  const asked = own.watch && verb.view === 'dashboard' ? { recent: recentWatched, ...input } : input;
+  const answered = () => callTool(connection, verb.name, asked, terminal.fetch, { isPreview });
   if (!own.watch) {
     const { code, text } = await tell(call, await answered());
     terminal.out(text);

@@ -12,7 +12,7 @@ function said(text: string, mark: string, style: Style, paint: (line: string) =>
     .trim()
     .split(/\r?\n/)
     .flatMap((line) => wrap(plainText(line), width))
-    .map((line, index) => `${index === 0 ? mark : ' '} ${paint(line)}`.trimEnd());
+    .map((line, index) => (line === '' ? '' : `${index === 0 ? mark : ' '} ${paint(line)}`));
 }
 
 export function drawReply(
@@ -30,7 +30,9 @@ export function drawReply(
     ...about.flatMap((line) => wrap(line, Math.min(style.width, widthMax) - 2)).map((line) => `  ${paint.quiet(line)}`),
     ...(reply.caseId === undefined
       ? []
-      : [`  ${paint.warn(`A person takes this over: case ${plainText(reply.caseId)}`)}`]),
+      : wrap(`A person takes this over: case ${plainText(reply.caseId)}`, Math.min(style.width, widthMax) - 2).map(
+          (line) => `  ${paint.warn(line)}`,
+        )),
     '',
   ].join('\n');
 }
@@ -62,8 +64,13 @@ export function drawSessions(
   const columns: Column<SessionRow>[] = [
     { title: '', value: (row) => (row.id === current ? '▸' : '') },
     { title: 'session', value: (row) => plainText(row.id) },
-    { title: 'about', value: (row) => plainText(row.title), min: 12 },
-    { title: 'last', value: (row) => (row.lastAt === null ? '' : distance(row.lastAt, now)), paint: paint.quiet },
+    { title: 'about', value: (row) => plainText(row.title), min: 4 },
+    {
+      title: 'last',
+      value: (row) => (row.lastAt === null ? '' : distance(row.lastAt, now)),
+      paint: paint.quiet,
+      drop: 1,
+    },
   ];
   return table(columns, sessions, style, 'No conversation yet.');
 }

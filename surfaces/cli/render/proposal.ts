@@ -18,7 +18,11 @@ export function drawProposal(proposal: JsonObject, style: Style): string {
   const width = Math.max(0, ...rows.map(([name]) => name.length));
   return [
     ...wrap(plainText(shown(what)), style.width).map((line) => paint.strong(line)),
-    ...rows.map(([name, value]) => `  ${paint.quiet(name.padEnd(width))}  ${plainText(value)}`),
+    ...rows.flatMap(([name, value]) =>
+      wrap(plainText(value), Math.max(8, style.width - width - 4)).map(
+        (line, index) => `  ${paint.quiet((index === 0 ? name : '').padEnd(width))}  ${line}`,
+      ),
+    ),
     ...(Array.isArray(details) ? details : []).flatMap((one) =>
       wrap(plainText(shown(one)), style.width - 2).map((line) => `  ${line}`),
     ),

@@ -92,3 +92,35 @@ function cut(text: string, width: number): string {
   }
   return kept;
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours are what is skipped
+const colors = /\u001b\[\d+m/g;
+
+/** Cuts lines that are wider than the terminal, coloured or not: a line that wraps breaks the picture around it. */
+export function clamp(text: string, width: number): string {
+  return text
+    .split('\n')
+    .map((line) => (widthOf(line) <= width ? line : cutColored(line, width)))
+    .join('\n');
+}
+
+function cutColored(line: string, width: number): string {
+  let taken = 0;
+  let kept = '';
+  let from = 0;
+  const add = (plain: string) => {
+    const room = width - taken;
+    if (room <= 0) return;
+    const part = widthOf(plain) <= room ? plain : shorten(plain, room);
+    kept += part;
+    // What was cut fills its room: nothing stands behind an ellipsis.
+    taken = part === plain ? taken + widthOf(part) : width;
+  };
+  for (const found of line.matchAll(colors)) {
+    add(line.slice(from, found.index));
+    kept += found[0];
+    from = found.index + found[0].length;
+  }
+  add(line.slice(from));
+  return kept;
+}

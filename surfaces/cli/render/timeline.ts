@@ -51,12 +51,12 @@ export function happened(event: EventView): string {
 }
 
 /** Events that follow each other and differ only in which of several like resources they are about: one line. */
-interface Beat {
+export interface Beat {
   event: EventView;
   count: number;
 }
 
-function beats(events: readonly EventView[]): Beat[] {
+export function beats(events: readonly EventView[]): Beat[] {
   const told: Beat[] = [];
   for (const event of events) {
     const last = told.at(-1);
