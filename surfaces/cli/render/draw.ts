@@ -67,6 +67,6 @@ function pictured(found: Picture, verb: Pick<Verb, 'noun' | 'verb'>, harmless: u
 function fitted(text: string, style: Style): string {
   return text
     .split('\n')
-    .map((line) => (/\bbss /.test(line) ? line : clamp(line, style.width)))
+    .map((line) => (/(^|\W|\dm)bss /.test(line) ? line : clamp(line, style.width)))
     .join('\n');
 }
