@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { copyLines, numbersOf } from '../../bench/lines.ts';
-import tools from '../../generated/tools.json' with { type: 'json' };
-import { openShop, type Shop } from '../http/testing-house.ts';
-import { readVerbs } from './descriptors.ts';
-import { run } from './program.ts';
-import { TestScreen } from './render/testing-screen.ts';
-import type { Terminal } from './terminal.ts';
+import tools from '../generated/tools.json' with { type: 'json' };
+import { readVerbs } from '../surfaces/cli/descriptors.ts';
+import { run } from '../surfaces/cli/program.ts';
+import { TestScreen } from '../surfaces/cli/render/testing-screen.ts';
+import type { Terminal } from '../surfaces/cli/terminal.ts';
+import { openShop, type Shop } from '../surfaces/http/testing-house.ts';
+import { copyLines, numbersOf } from './lines.ts';
 
 // `bss top` over a day of a thousand customers: a real server on a real database, and a terminal that watches the bytes.
 
