@@ -102,9 +102,9 @@ async function welcome(house: House, resume: boolean | string | undefined): Prom
   const paint = paintOf(styleOf(terminal, own).color);
   house.hasChat = before.outcome !== 'absent';
   const how = house.hasChat
-    ? 'Type a verb, or ask in plain words. Tab completes, help says more, exit leaves.'
-    : 'Type a verb. Tab completes, help says more, exit leaves. Plain language is not available on this server.';
-  terminal.out(`${wrapped(how, house).map(paint.quiet).join('\n')}\n`);
+    ? ['Type a verb, or ask in plain words. Tab completes, help says more, exit leaves.']
+    : ['Type a verb. Tab completes, help says more, exit leaves.', 'Plain language is not available on this server.'];
+  for (const line of how.flatMap((one) => wrapped(one, house))) terminal.out(`${paint.quiet(line)}\n`);
   if (resume !== undefined && resume !== false) {
     await goOn(house, typeof resume === 'string' ? resume : undefined);
     return;
