@@ -3,7 +3,7 @@ import { callTool, connectionOf } from './connection.ts';
 import { asksBefore, shortVerbs, type Verb } from './descriptors.ts';
 import { type Field, fieldsOf } from './input.ts';
 import { readProfiles } from './profiles.ts';
-import { plainText } from './render/text.ts';
+import { plainText } from './render/plain.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A word that may stand where one is being typed. `:files` stands for the names of files. */

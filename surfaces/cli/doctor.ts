@@ -6,7 +6,7 @@ import type { Verb } from './descriptors.ts';
 import { UsageError } from './input.ts';
 import { isPrivate, profilesPath, readProfiles } from './profiles.ts';
 import { paintOf } from './render/paint.ts';
-import { plainText } from './render/text.ts';
+import { plainText } from './render/plain.ts';
 import { type Terminal, wantsColor } from './terminal.ts';
 
 interface Finding {

@@ -3,7 +3,8 @@ import { afterRefusal } from '../../tools/recovery.ts';
 import type { Connection } from './connection.ts';
 import type { Verb } from './descriptors.ts';
 import { paintOf } from './render/paint.ts';
-import { plainText, type Style, wrap } from './render/text.ts';
+import { plainText } from './render/plain.ts';
+import { type Style, wrap } from './render/text.ts';
 
 /** What went wrong as a person reads it: what, which rule, on which facts, and what to type next. */
 export interface Failure {

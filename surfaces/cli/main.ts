@@ -1,12 +1,11 @@
 import { createReadStream, readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import tools from '../../generated/tools.json' with { type: 'json' };
 import program from '../../package.json' with { type: 'json' };
 import { readVerbs } from './descriptors.ts';
 import { UsageError } from './input.ts';
 import { run } from './program.ts';
 import type { Terminal } from './terminal.ts';
-import { askSecret, columns, editLine, openScreen, rows, wait } from './tty.ts';
+import { ask, askSecret, columns, editLine, openScreen, rows, wait } from './tty.ts';
 
 const terminal: Terminal = {
   folder: process.cwd(),
@@ -25,6 +24,7 @@ const terminal: Terminal = {
     }
   },
   readLines: async function* (path) {
+    const { createInterface } = await import('node:readline');
     const input = path === '-' ? process.stdin : createReadStream(path);
     try {
       yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
@@ -32,15 +32,7 @@ const terminal: Terminal = {
       throw new UsageError(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     }
   },
-  ask: (question) =>
-    new Promise((resolve) => {
-      const lines = createInterface({ input: process.stdin, output: process.stderr });
-      lines.once('close', () => resolve(undefined));
-      lines.question(question, (answer) => {
-        resolve(answer);
-        lines.close();
-      });
-    }),
+  ask,
   pause: (milliseconds) => wait(milliseconds),
   fetch,
   rows,

@@ -5,8 +5,8 @@ import type { ExitCode, OwnOptions } from './options.ts';
 import { asJson, styleOf } from './perform.ts';
 import { profileNamed, readProfiles, writeProfiles } from './profiles.ts';
 import { paintOf } from './render/paint.ts';
+import { plainText } from './render/plain.ts';
 import { type Column, table } from './render/table.ts';
-import { plainText } from './render/text.ts';
 import type { Terminal } from './terminal.ts';
 
 interface Row {

@@ -1,9 +1,7 @@
-import { createInterface } from 'node:readline';
-import { Writable } from 'node:stream';
-import { enterScreen, leaveScreen } from './render/frame.ts';
 import type { Editing, Screen } from './terminal.ts';
 
-// What a person at a real terminal types and sees: the parts of it that need its modes.
+// What a person at a real terminal types and sees: the parts of it that need its modes. What reads lines is loaded where
+// one is read, for most runs read none.
 
 const columnsDefault = 80;
 const rowsDefault = 24;
@@ -36,12 +34,13 @@ export function wait(milliseconds: number, isEarly?: (early: () => void) => () =
 const typedAhead: string[] = [];
 
 // One reader for each line: between two lines the terminal is as commands and their questions expect it.
-export function editLine(prompt: string, editing: Editing): Promise<string | undefined> {
+export async function editLine(prompt: string, editing: Editing): Promise<string | undefined> {
   const ahead = typedAhead.shift();
   if (ahead !== undefined) {
     process.stdout.write(`${prompt}${ahead}\n`);
-    return Promise.resolve(ahead);
+    return ahead;
   }
+  const { createInterface } = await import('node:readline');
   return new Promise((resolve) => {
     const lines = createInterface({
       input: process.stdin,
@@ -74,6 +73,11 @@ export function editLine(prompt: string, editing: Editing): Promise<string | und
     lines.prompt();
   });
 }
+
+/** Enters a screen of its own, with no cursor on it and no line that wraps. */
+const enterScreen = '\u001b[?1049h\u001b[?25l\u001b[?7l';
+/** Gives back what stood there, and cursor and wrapping with it. */
+const leaveScreen = '\u001b[?7h\u001b[?25h\u001b[?1049l';
 
 const stopKeys = new Set(['q', 'Q', '\u0003', '\u0004', '\u001b']);
 
@@ -123,7 +127,8 @@ export function openScreen(): Screen {
 }
 
 /** Asks for something that is not shown as it is typed. */
-export function askSecret(question: string): Promise<string | undefined> {
+export async function askSecret(question: string): Promise<string | undefined> {
+  const [{ createInterface }, { Writable }] = await Promise.all([import('node:readline'), import('node:stream')]);
   return new Promise((resolve) => {
     process.stderr.write(question);
     const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
@@ -134,6 +139,19 @@ export function askSecret(question: string): Promise<string | undefined> {
       resolve(undefined);
     });
     lines.question('', (answer) => {
+      resolve(answer);
+      lines.close();
+    });
+  });
+}
+
+/** Asks one question and reads one line. */
+export async function ask(question: string): Promise<string | undefined> {
+  const { createInterface } = await import('node:readline');
+  return new Promise((resolve) => {
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    lines.once('close', () => resolve(undefined));
+    lines.question(question, (answer) => {
       resolve(answer);
       lines.close();
     });

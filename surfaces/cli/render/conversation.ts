@@ -1,6 +1,7 @@
 import { type Paint, paintOf } from './paint.ts';
+import { plainText } from './plain.ts';
 import { type Column, table } from './table.ts';
-import { plainText, type Style, wrap } from './text.ts';
+import { type Style, wrap } from './text.ts';
 import { distance } from './time.ts';
 
 const widthMax = 96;

@@ -8,12 +8,13 @@ import { esimCard } from './esim-card.ts';
 import { drawAnything } from './generic.ts';
 import { healthCard } from './health.ts';
 import { orderPipeline, orderTable } from './order-pipeline.ts';
+import { plainValue } from './plain.ts';
 import { drawPriceList } from './price-list.ts';
 import { drawRules } from './rules.ts';
 import { stepTable } from './steps.ts';
 import { drawStock } from './stock.ts';
 import { subscriptionCard, subscriptionTable } from './subscription-card.ts';
-import { clamp, plainValue, type Style } from './text.ts';
+import { clamp, type Style } from './text.ts';
 import { eventTable, timeline } from './timeline.ts';
 import { usageChart } from './usage-chart.ts';
 

@@ -1,10 +1,5 @@
 import { widthOf } from './text.ts';
 
-/** Enters a screen of its own, with no cursor on it and no line that wraps. */
-export const enterScreen = '\u001b[?1049h\u001b[?25l\u001b[?7l';
-/** Gives back what stood there, and cursor and wrapping with it. */
-export const leaveScreen = '\u001b[?7h\u001b[?25h\u001b[?1049l';
-
 const beginFrame = '\u001b[?2026h';
 const endFrame = '\u001b[?2026l';
 const eraseRest = '\u001b[K';

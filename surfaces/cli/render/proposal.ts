@@ -1,7 +1,8 @@
 import { isJsonObject, type Json, type JsonObject } from '../../../kernel/json.ts';
 import { kebab } from '../descriptors.ts';
 import { paintOf } from './paint.ts';
-import { plainText, type Style, wrap } from './text.ts';
+import { plainText } from './plain.ts';
+import { type Style, wrap } from './text.ts';
 
 /** What would happen, to whom, at what price: what a person reads before saying yes. */
 export function drawProposal(proposal: JsonObject, style: Style): string {
