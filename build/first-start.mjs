@@ -30,10 +30,21 @@ if (items.length === 0) {
 process.stdout.write(`
 Airtime serves at ${url}. Your operator token is in ${join(home, 'cli.json')}.
 
-Try next:
-  node dist/bss.js customer list
-  node dist/bss.js offering list
-  node dist/bss.js customer register Grace Tan grace@example.com
-  node dist/bss.js --help
-  make stop
+Now you: open the console and type these, Tab completes nouns, verbs and ids.
+
+  node dist/bss.js
+
+  offering list                                        what there is to sell
+  customer register Grace Tan grace@example.com        sign somebody up
+  card add cus_<Tab> tok_visa                          a test card
+  order place cus_<Tab> PLAN_S                         sell a line; it asks, y does it
+  usage record 65<Tab> data 4.5 GB                     use some, and see what is left
+  subscription top-up sub_<Tab> VAS_DATA_1GB           buy some more
+  trace ord_<Tab>                                      all that happened, in order
+  top                                                  the day as it goes; q leaves
+  subscription end sub_<Tab> --when now                end the line
+  help                                                 what else; exit leaves
+
+Behind each of them stands a verb that scripts can type: node dist/bss.js --help
+To stop server and database: make stop
 `);

@@ -45,7 +45,11 @@ function nextCommands(
   if (status === 400) return [`bss ${verb.noun} ${verb.verb} --help`];
   const has = (line: string) => verbs.some((one) => line.startsWith(`bss ${one.noun} ${one.verb}`));
   const values = facts.map(([, value]) => value);
-  return afterRefusal(status, reason, values, verb.noun).filter(has).slice(0, 2);
+  const found = afterRefusal(status, reason, values, verb.noun).filter(has).slice(0, 2);
+  if (found.length > 0) return found;
+  if (status === 403 || status >= 500) return ['bss doctor'];
+  // The help of a verb lists the rules that may refuse it.
+  return has(`bss ${verb.noun} ${verb.verb}`) ? [`bss ${verb.noun} ${verb.verb} --help`] : [];
 }
 
 export function unreachableFailure(connection: Connection, message: string, isRefusedConnection: boolean): Failure {

@@ -30,8 +30,9 @@ export function wait(milliseconds: number, isEarly?: (early: () => void) => () =
   });
 }
 
-/** Lines that were pasted behind the one that was read. */
+/** Lines that were pasted behind the one that was read, and what stood behind the last of them. */
 const typedAhead: string[] = [];
+let begun = '';
 
 // One reader for each line: between two lines the terminal is as commands and their questions expect it.
 export async function editLine(prompt: string, editing: Editing): Promise<string | undefined> {
@@ -59,7 +60,11 @@ export async function editLine(prompt: string, editing: Editing): Promise<string
     lines.on('line', (line) => {
       // What was pasted comes in one piece: its other lines are told before this reader is closed.
       typedAhead.push(line);
-      setImmediate(() => lines.close());
+      setImmediate(() => {
+        begun = lines.line;
+        if (begun !== '') process.stdout.write('\r\u001b[K');
+        lines.close();
+      });
     });
     lines.once('SIGINT', () => {
       process.stdout.write('^C\n');
@@ -71,6 +76,8 @@ export async function editLine(prompt: string, editing: Editing): Promise<string
       resolve(isGivenUp ? '' : typedAhead.shift());
     });
     lines.prompt();
+    if (begun !== '') lines.write(begun);
+    begun = '';
   });
 }
 

@@ -223,7 +223,9 @@ async function help(words: readonly string[], house: House): Promise<boolean> {
     return true;
   }
   const paint = paintOf(styleOf(terminal, own).color);
-  const nouns = [...new Set(verbs.filter((verb) => verb.examples.length > 0).map((verb) => verb.noun))];
+  // What only keeps a body of the standard is listed by bss --help.
+  const everyday = verbs.filter((verb) => !['create', 'patch', 'delete'].includes(verb.verb));
+  const nouns = [...new Set(everyday.map((verb) => verb.noun))];
   const entries: readonly (readonly [string, string])[] = [
     ['customer list', 'a verb, as outside but without bss; Tab completes nouns, verbs, options and ids'],
     ['help order place', 'how a verb is typed, what may refuse it, and examples'],
