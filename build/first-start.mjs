@@ -27,23 +27,20 @@ if (items.length === 0) {
   if (played.status !== 0) process.exit(played.status ?? 1);
 }
 
+// A test types the same session (scenarios/transcript.ts): what is promised here is what happens.
+const session = JSON.parse(readFileSync(new URL('./first-session.json', import.meta.url), 'utf8'));
+const wide = Math.max(...session.map(({ type }) => type.length)) + 3;
+
 process.stdout.write(`
 Airtime serves at ${url}. Your operator token is in ${join(home, 'cli.json')}.
 
-Now you: open the console and type these, Tab completes nouns, verbs and ids.
+Now you: open the console with
 
   node dist/bss.js
 
-  offering list                                        what there is to sell
-  customer register Grace Tan grace@example.com        sign somebody up
-  card add cus_<Tab> tok_visa                          a test card
-  order place cus_<Tab> PLAN_S                         sell a line; it asks, y does it
-  usage record 65<Tab> data 4.5 GB                     use some, and see what is left
-  subscription top-up sub_<Tab> VAS_DATA_1GB           buy some more
-  trace ord_<Tab>                                      all that happened, in order
-  top                                                  the day as it goes; q leaves
-  subscription end sub_<Tab> --when now                end the line
-  help                                                 what else; exit leaves
+and type, where <Tab> is the key: it completes nouns, verbs and ids, and a name to its id.
+
+${session.map(({ type, about }) => `  ${type.padEnd(wide)}${about}`).join('\n')}
 
 Behind each of them stands a verb that scripts can type: node dist/bss.js --help
 To stop server and database: make stop

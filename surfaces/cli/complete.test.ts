@@ -63,6 +63,15 @@ test('ids and choices that are there are completed at their place', async () => 
   expect(await values('bss ticket open a b --customer-id cus_2')).toEqual(['cus_2']);
 });
 
+test('a name stands for the one thing that bears it', async () => {
+  expect(await values('bss customer show ada')).toEqual(['cus_1']);
+  expect(await values('bss usage record Ada')).toEqual(['6581000000']);
+  expect(await values('bss trace ada')).toEqual(['ord_1']);
+  expect(await values('bss order place cus_1 standard')).toEqual(['PLAN_M']);
+  expect(await values('bss customer show an')).toEqual(['cus_2']);
+  expect(await values('bss customer show a')).toEqual([]);
+});
+
 test('preview completes what can be previewed and no more', async () => {
   expect(await values('bss preview cl')).toEqual([]);
   expect(await values('bss preview order pl')).toEqual(['place']);

@@ -10,6 +10,8 @@ import type { Terminal } from './terminal.ts';
 export interface Candidate {
   value: string;
   about: string;
+  /** It is there now, and its value alone says little: a list of such shows what each is. */
+  isLive?: boolean;
 }
 
 /** Asks the server for what is there; undefined when it does not say. */
@@ -56,7 +58,7 @@ export async function candidates(
   if (open === 'profile') return matching(profileNames(env));
   const isPreview = operands[0] === 'preview';
   const [noun, name, ...rest] = isPreview ? operands.slice(1) : operands;
-  if (open !== undefined) return matching(await valuesOf(open, noun ?? '', live));
+  if (open !== undefined) return valuesOf(open, noun ?? '', fragment, live);
   const known = isPreview ? verbs.filter(asksBefore) : verbs;
   const found = verbOf(noun, name, known);
   if (fragment.startsWith('-')) return matching(found ? [...flagsOf(found.verb), ...ownFlags()] : ownFlags());
@@ -68,7 +70,7 @@ export async function candidates(
     const { positional } = fieldsOf(found.verb);
     const last = positional.at(-1);
     const field = positional[given.length] ?? (last?.repeated ? last : undefined);
-    return field ? matching(await valuesOf(field, found.verb.noun, live)) : [];
+    return field ? valuesOf(field, found.verb.noun, fragment, live) : [];
   }
   if (name !== undefined) {
     if (noun === 'usage' && name === 'import') return [...files];
@@ -225,16 +227,26 @@ const byNoun: Readonly<Record<string, readonly Listing[]>> = {
   mail: [{ tool: 'mail.list', value: (row) => row.key ?? row.id, about: (row) => [row.to, row.subject] }],
 };
 
-async function valuesOf(field: Field, noun: string, live: Live): Promise<Candidate[]> {
-  if (field.choices.length > 0) return field.choices.map((value) => ({ value, about: '' }));
-  if (field.kind === 'boolean') return ['true', 'false'].map((value) => ({ value, about: '' }));
+/**
+ * Values that begin with what was typed. When no id does, a name may have been typed: the one thing of that name is meant,
+ * for nobody knows ids by heart.
+ */
+async function valuesOf(field: Field, noun: string, fragment: string, live: Live): Promise<Candidate[]> {
+  const begins = ({ value }: Candidate) => value.startsWith(fragment);
+  if (field.choices.length > 0) return field.choices.map((value) => ({ value, about: '' })).filter(begins);
+  if (field.kind === 'boolean') return ['true', 'false'].map((value) => ({ value, about: '' })).filter(begins);
   const name = field.path.at(-1) ?? '';
   const listings = byField[field.flag] ?? (/^(id|key)$/.test(name) ? (byNoun[noun] ?? []) : []);
-  const all = await Promise.all(
+  const lists = await Promise.all(
     listings.map(async (listing) => rowsOf(await live(listing.tool)).flatMap(told(listing))),
   );
-  return all.flat();
+  const found = lists.flat().filter(begins);
+  if (found.length > 0 || fragment.length < nameMin) return found;
+  const isMeant = ({ about }: Candidate) => about.toLowerCase().includes(fragment.toLowerCase());
+  return lists.map((list) => list.filter(isMeant)).find((named) => named.length === 1) ?? [];
 }
+
+const nameMin = 2;
 
 function rowsOf(answer: unknown): Row[] {
   const items = typeof answer === 'object' && answer !== null && 'items' in answer ? answer.items : answer;
@@ -246,7 +258,7 @@ function told(listing: Listing): (row: Row) => Candidate[] {
     const value = listing.value(row);
     if (typeof value !== 'string' || value === '') return [];
     const about = listing.about(row).filter((part) => typeof part === 'string' && part !== '');
-    return [{ value: plainText(value), about: plainText(about.join(', ')) }];
+    return [{ value: plainText(value), about: plainText(about.join(', ')), isLive: true }];
   };
 }
 

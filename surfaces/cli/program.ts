@@ -263,7 +263,10 @@ function dressed(command: Command, terminal: Terminal): Command {
           .replace(/^error: /, '')
           .trim()
           .split('\n');
-        throw new UsageError(`${what.replace(/\.$/, '')}. ${hint.replace(/^\((.*)\)$/, '$1')}`.trim(), spelled(command));
+        throw new UsageError(
+          `${what.replace(/\.$/, '')}. ${hint.replace(/^\((.*)\)$/, '$1')}`.trim(),
+          spelled(command),
+        );
       },
     })
     .configureHelp({

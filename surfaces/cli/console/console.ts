@@ -406,8 +406,13 @@ function completer(house: House): Editing['complete'] {
     const words = wordsUpTo(line.replace(/^\s*bss\s+/, ''));
     const fragment = words.at(-1) ?? '';
     const found = await foundFor(words, house, live);
-    const values = found.map(({ value }) => value).filter((value) => value !== ':files');
-    return [values.length === 1 ? [`${values[0]} `] : values, fragment];
+    const offered = found.filter(({ value }) => value !== ':files');
+    const [only] = offered;
+    if (only && offered.length === 1) return [[`${only.value} `], fragment];
+    return [
+      offered.map(({ value, about, isLive }) => (isLive && about !== '' ? `${value}  ${about}` : value)),
+      fragment,
+    ];
   };
 
   async function foundFor(words: readonly string[], { chat }: House, of: typeof live): Promise<Candidate[]> {
