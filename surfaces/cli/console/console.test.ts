@@ -398,6 +398,8 @@ test('plain language is told from verbs', () => {
     'customer list',
     'customer',
     'order shw',
+    'subscription topup',
+    'customer registr',
     'order shw ord_01k9 --json',
     'subscription top_up sub_1 VAS_DATA_1GB',
     'usage import july.csv',
@@ -411,6 +413,8 @@ test('plain language is told from verbs', () => {
     expect([line, isVerb(line)]).toEqual([line, true]);
   for (const line of [
     'order me a plan for Ada',
+    'customer ada',
+    'customer Lim',
     'usage of Ada this month?',
     'top customers of this week',
     'why is Ada blocked?',

@@ -36,6 +36,8 @@ interface House {
   session: string | undefined;
   /** False once this server was found to have no assistant. */
   hasChat: boolean;
+  /** It was said that rules answer here, which need not be said again. */
+  saidRules: boolean;
 }
 
 /** Words of the console itself. */
@@ -69,6 +71,7 @@ export async function converse(
     runLine,
     session: undefined,
     hasChat: true,
+    saidRules: false,
   };
   await welcome(house, own.resume);
   const paint = paintOf(styleOf(terminal, own).color);
@@ -195,7 +198,8 @@ const standing = ['doctor', 'profile', 'preview', 'completion', 'mcp'];
 
 /**
  * Whether a line is a command. Nouns are words of plain language too: `order me a plan for Ada` is none, as its second
- * word is no verb of an order and nothing in it is an id or an option.
+ * word is no verb of an order and nothing in it is an id or an option; nor is `customer ada`, while `customer shw` is one
+ * that was mistyped.
  */
 export function isVerbLine(words: readonly string[], verbs: readonly Verb[]): boolean {
   const [first = '', second] = words.map((word) => word.replaceAll('_', '-'));
@@ -206,7 +210,22 @@ export function isVerbLine(words: readonly string[], verbs: readonly Verb[]): bo
   if (own.length === 0 && !isShort) return false;
   if (second === undefined || second.startsWith('-')) return true;
   if (own.some((verb) => verb.verb === second) || (first === 'usage' && second === 'import')) return true;
-  return words.length <= 2 || isTyped(words);
+  return isTyped(words) || (words.length === 2 && (isShort || own.some((verb) => isSlip(second, verb.verb))));
+}
+
+/** Whether a word is a verb that was mistyped: a letter wrong, missing or too many, two in a long one. */
+function isSlip(typed: string, verb: string): boolean {
+  const slipsMax = verb.length > 4 ? 2 : 1;
+  let row = Array.from({ length: verb.length + 1 }, (_, index) => index);
+  for (const [at, letter] of [...typed].entries()) {
+    const next = [at + 1];
+    for (let index = 1; index <= verb.length; index += 1) {
+      const changed = (row[index - 1] ?? 0) + (verb[index - 1] === letter ? 0 : 1);
+      next.push(Math.min(changed, (row[index] ?? 0) + 1, (next[index - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return (row[verb.length] ?? 0) <= slipsMax;
 }
 
 /** Somebody who types an id or an option types a command. */
@@ -276,7 +295,10 @@ async function say(text: string, house: House): Promise<void> {
   });
   if (told.outcome === 'done') {
     house.hasChat = true;
-    terminal.out(drawReply(told.value, styleOf(terminal, house.own)));
+    const { assistant } = told.value;
+    const reply = { ...told.value, assistant: house.saidRules ? ('model' as const) : assistant };
+    house.saidRules ||= assistant === 'rules';
+    terminal.out(drawReply(reply, styleOf(terminal, house.own)));
     for (const proposed of told.value.proposals) await propose(proposed, house);
     return;
   }
