@@ -9,6 +9,7 @@ import { draw } from './render/draw.ts';
 import { drawProposal } from './render/proposal.ts';
 import type { Style } from './render/text.ts';
 import { type Terminal, wantsColor } from './terminal.ts';
+import { whileWaiting } from './waiting.ts';
 import { watch } from './watch.ts';
 
 /** One call of a tool from the terminal, with all that showing its answer needs. */
@@ -46,7 +47,7 @@ export async function perform(
   const asked = own.watch && verb.view === 'dashboard' ? { recent: recentWatched, ...input } : input;
   const answered = () => callTool(connection, verb.name, asked, terminal.fetch, { isPreview });
   if (!own.watch) {
-    const { code, text } = await tell(call, await answered());
+    const { code, text } = await tell(call, await whileWaiting(terminal, 'Waiting for the server', answered));
     terminal.out(text);
     return code;
   }
@@ -79,7 +80,9 @@ export async function tell(call: Call, answer: Answer, height?: number): Promise
       if (answer.token === undefined) throw new Error('a proposal came without what confirms it');
       if (!own.yes && !(await isAgreed(answer.proposal, terminal, style))) return { code: 1, text: '' };
       const confirmation = answer.token;
-      const acted = await callTool(connection, verb.name, input, terminal.fetch, { confirmation });
+      const acted = await whileWaiting(terminal, 'Waiting for the server', () =>
+        callTool(connection, verb.name, input, terminal.fetch, { confirmation }),
+      );
       if (acted.outcome === 'proposed') throw new Error('the server proposed what was confirmed');
       return tell(call, acted);
     }

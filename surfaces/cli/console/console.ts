@@ -12,6 +12,7 @@ import { plainText, plainValue } from '../render/plain.ts';
 import { stateLine } from '../render/state-line.ts';
 import { wrap } from '../render/text.ts';
 import type { Editing, Terminal } from '../terminal.ts';
+import { whileWaiting } from '../waiting.ts';
 import { type ChatDoor, chatDoor, type Reply, type Told } from './chat-door.ts';
 import { type History, holdsCard, openHistory } from './history.ts';
 import { splitWords, wordsUpTo } from './words.ts';
@@ -280,7 +281,7 @@ async function say(text: string, house: House): Promise<void> {
       'This holds a card number: it was sent to nobody. A card is added by the token of the card gateway.',
     );
   }
-  const told = await working(house, async (): Promise<Told<Reply>> => {
+  const told = await whileWaiting(terminal, 'The assistant works on it', async (): Promise<Told<Reply>> => {
     for (let isSecond = false; ; isSecond = true) {
       if (house.session === undefined) {
         const begun = await chat.start();
@@ -342,23 +343,6 @@ async function propose(proposed: Reply['proposals'][number], house: House): Prom
   const answer = { outcome: 'proposed', proposal: proposed.proposal, token: proposed.token } as const;
   const { text } = await tell(call, answer);
   terminal.out(text);
-}
-
-const shownAfterMs = 300;
-
-/** Says that something goes on when it takes longer than a moment, and takes that away again. */
-async function working<T>({ terminal }: House, work: () => Promise<T>): Promise<T> {
-  let isShown = false;
-  const timer = setTimeout(() => {
-    isShown = terminal.isErrorTty;
-    if (isShown) terminal.error('… the assistant works on it');
-  }, shownAfterMs);
-  try {
-    return await work();
-  } finally {
-    clearTimeout(timer);
-    if (isShown) terminal.error('\r\u001b[K');
-  }
 }
 
 async function listSessions(house: House): Promise<boolean> {
