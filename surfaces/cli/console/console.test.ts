@@ -29,11 +29,14 @@ interface Asked {
   headers: IncomingHttpHeaders;
 }
 
+interface Answer {
+  status?: number;
+  body: unknown;
+  headers?: Record<string, string>;
+}
+
 /** Answers of the double, by what is asked; a function sees the body. */
-type Doors = Record<
-  string,
-  { status?: number; body: unknown } | ((body: unknown) => { status?: number; body: unknown })
->;
+type Doors = Record<string, Answer | ((body: unknown) => Answer)>;
 
 let root: string;
 let server: Server | undefined;
@@ -56,11 +59,15 @@ async function serve(doors: Doors): Promise<{ url: string; asked: Asked[] }> {
     asked.push({ method: request.method ?? '', path, body, headers: request.headers });
     const found = doors[`${request.method} ${path}`];
     const answer = typeof found === 'function' ? found(body) : found;
-    const { status = 200, body: answered } = answer ?? {
+    const {
+      status = 200,
+      body: answered,
+      headers = {},
+    }: Answer = answer ?? {
       status: 404,
       body: { code: '404', reason: 'notFound', message: 'There is nothing here.' },
     };
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answered));
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(answered));
   });
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
@@ -379,10 +386,16 @@ test('help tells what can be typed, and of a verb how', async () => {
   expect(out).toContain('customer: what can be done with it');
 });
 
-test('a caller who may not see the business has a prompt all the same', async () => {
-  const { url } = await serve(begun);
-  const { code, out } = await typed(url, ['exit']);
+test('a caller who may not see the business has a prompt all the same, and is offered their own verbs', async () => {
+  const own = tools.filter(({ name }) => name.startsWith('subscription.'));
+  const { url } = await serve({ ...begun, 'GET /tools': { body: own, headers: { 'airtime-audience': 'customer' } } });
+  const { code, out, completed } = await typed(url, ['\tcust', '\tsubscription sh', 'help', 'exit']);
   expect([code, out]).toEqual([0, expect.stringContaining(url)]);
+  expect(completed).toEqual([
+    [[], 'cust'],
+    [['show '], 'sh'],
+  ]);
+  expect(out).toContain('Nouns: subscription. ');
   const down = await typed('http://127.0.0.1:9', ['exit']);
   expect([down.code, down.error]).toEqual([0, expect.stringContaining('No server answers')]);
 });

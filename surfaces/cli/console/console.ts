@@ -1,4 +1,5 @@
 import type { DashboardView } from '../../../read/views/dashboard.ts';
+import { remoteDoor } from '../agent-door.ts';
 import { type Candidate, candidates, liveOf } from '../complete.ts';
 import { type Connection, callTool, connectionOf } from '../connection.ts';
 import { shortVerbs, type Verb } from '../descriptors.ts';
@@ -27,7 +28,8 @@ type RunLine = (words: readonly string[], terminal: Terminal) => Promise<ExitCod
 
 interface House {
   readonly connection: Connection;
-  readonly verbs: readonly Verb[];
+  /** Those that the caller has: what another may do is not offered. */
+  verbs: readonly Verb[];
   readonly own: OwnOptions;
   readonly terminal: Terminal;
   readonly chat: ChatDoor;
@@ -103,7 +105,8 @@ const colorOf = ({ server, profile, color }: OwnOptions): OwnOptions => ({
 
 async function welcome(house: House, resume: boolean | string | undefined): Promise<void> {
   const { terminal, own } = house;
-  const [, before] = await Promise.all([showState(house), house.chat.sessions()]);
+  const [isShown, before] = await Promise.all([showState(house), house.chat.sessions()]);
+  if (!isShown) await keepOwnVerbs(house);
   const paint = paintOf(styleOf(terminal, own).color);
   house.hasChat = before.outcome !== 'absent';
   const how = house.hasChat
@@ -118,10 +121,24 @@ async function welcome(house: House, resume: boolean | string | undefined): Prom
   if (last) terminal.out(`${paint.quiet('To go on with the last conversation, type')} ${paint.accent('resume')}\n`);
 }
 
+/** Somebody who may not see the business is no operator, and has fewer tools. */
+async function keepOwnVerbs(house: House): Promise<void> {
+  try {
+    const { tools } = await remoteDoor(house.connection, house.terminal.fetch).list();
+    const names = new Set(tools.map((tool) => tool.name));
+    house.verbs = house.verbs.filter((verb) => names.has(verb.name));
+  } catch {
+    // Nobody answered, which was told: all that could be typed is offered.
+  }
+}
+
 const stateMsMax = 3000;
 
-/** Two lines of how the business stands; for a caller who may not see it, and when nobody answers, what is known. */
-async function showState(house: House): Promise<void> {
+/**
+ * Two lines of how the business stands; for a caller who may not see it, and when nobody answers, what is known.
+ * @returns whether the business was shown
+ */
+async function showState(house: House): Promise<boolean> {
   const { connection, terminal, own } = house;
   const style = styleOf(terminal, own);
   const paint = paintOf(style.color);
@@ -131,10 +148,11 @@ async function showState(house: House): Promise<void> {
   if (answer.outcome === 'unreachable') {
     const failure = unreachableFailure(connection, answer.message, answer.isRefusedConnection);
     terminal.error(drawFailure(failure, style));
-    return;
+    return false;
   }
   const drawn = answer.outcome === 'done' ? drawnState(answer.result, house) : undefined;
   terminal.out(drawn ?? `${paint.quiet(`─ ${plainText(connection.url)}`)}\n`);
+  return drawn !== undefined;
 }
 
 function drawnState(result: unknown, { connection, terminal, own }: House): string | undefined {
