@@ -7,7 +7,7 @@ import { type Terminal, wantsColor } from './terminal.ts';
 
 export interface ImportOptions {
   server?: string;
-  token?: string;
+  profile?: string;
   color?: boolean;
   from?: string;
   to?: string;
