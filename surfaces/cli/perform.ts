@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../kernel/json.ts';
+import { asJson } from './as-json.ts';
 import { type Answer, type Connection, callTool, connectionOf } from './connection.ts';
 import { asksBefore, type Verb } from './descriptors.ts';
 import { drawFailure, type Failure, refusedFailure, unknownServer, unreachableFailure } from './failure.ts';
@@ -129,15 +130,6 @@ export function failed(
       : drawFailure(failure, { ...style, color }),
   );
   return code;
-}
-
-// JSON already escapes most controls; the rest are escaped too, so that a terminal obeys none of them.
-const unescaped = /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
-
-/** The same value, whatever reads it: what a terminal would obey is written as an escape. */
-export function asJson(value: unknown): string {
-  const text = JSON.stringify(value ?? null, null, 2);
-  return `${text.replace(unescaped, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
 }
 
 /** Shows what would happen and asks. The proposal goes to the error stream: the output is for what was done. */

@@ -1,8 +1,9 @@
 import { remoteDoor } from './agent-door.ts';
+import { asJson } from './as-json.ts';
 import { findConnectionFile, tokenOfFile } from './connection.ts';
 import { UsageError } from './input.ts';
 import type { ExitCode, OwnOptions } from './options.ts';
-import { asJson, styleOf } from './perform.ts';
+import { styleOf } from './perform.ts';
 import { profileNamed, readProfiles, writeProfiles } from './profiles.ts';
 import { paintOf } from './render/paint.ts';
 import { plainText } from './render/plain.ts';
