@@ -23,20 +23,27 @@ export interface ConnectionFile {
 
 export const connectionFileName = join('.airtime', 'cli.json');
 
-/** What the server wrote when it started, in this folder or the nearest one above it. */
-export function findConnectionFile(folder: string): ConnectionFile | undefined {
+/**
+ * What the server wrote when it started: in the home that AIRTIME_HOME names, as the server reads it, else in this folder
+ * or the nearest one above it.
+ */
+export function findConnectionFile(folder: string, env: Environment = {}): ConnectionFile | undefined {
+  const home = nonEmpty(env.AIRTIME_HOME);
+  if (home !== undefined) return readConnection(join(resolve(folder, home), 'cli.json'));
   for (let here = resolve(folder); ; here = dirname(here)) {
-    const path = join(here, connectionFileName);
-    const text = readIfThere(path);
-    if (text !== undefined) {
-      const value: Json = JSON.parse(text);
-      if (isJsonObject(value) && typeof value.url === 'string' && typeof value.token === 'string') {
-        return { path, url: value.url, token: value.token };
-      }
-      throw new Error(`${path} does not hold a url and a token. Start the server again: it writes the file.`);
-    }
-    if (dirname(here) === here) return undefined;
+    const found = readConnection(join(here, connectionFileName));
+    if (found || dirname(here) === here) return found;
   }
+}
+
+function readConnection(path: string): ConnectionFile | undefined {
+  const text = readIfThere(path);
+  if (text === undefined) return undefined;
+  const value: Json = JSON.parse(text);
+  if (isJsonObject(value) && typeof value.url === 'string' && typeof value.token === 'string') {
+    return { path, url: value.url, token: value.token };
+  }
+  throw new Error(`${path} does not hold a url and a token. Start the server again: it writes the file.`);
 }
 
 function readIfThere(path: string): string | undefined {
@@ -73,7 +80,7 @@ export function connectionOf(
   }
   if (url !== undefined && token !== undefined)
     return { url: withoutSlash(url), token, from: 'options or environment' };
-  const file = findConnectionFile(folder);
+  const file = findConnectionFile(folder, env);
   if (url === undefined) {
     return file && { url: withoutSlash(file.url), token: token ?? file.token, from: file.path };
   }

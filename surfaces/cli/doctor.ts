@@ -49,7 +49,7 @@ async function find(
     ...letterFindings(terminal),
     ...profileFindings(terminal),
   ];
-  const file = findConnectionFile(terminal.folder);
+  const file = findConnectionFile(terminal.folder, terminal.env);
   if (file) {
     findings.push(
       isPrivate(file.path)

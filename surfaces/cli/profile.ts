@@ -71,7 +71,7 @@ export async function addProfile(
 }
 
 function ofFolder(terminal: Terminal): { url: string; token: string } {
-  const file = findConnectionFile(terminal.folder);
+  const file = findConnectionFile(terminal.folder, terminal.env);
   if (!file) {
     throw new UsageError('No server runs from this folder or one above it: say where it is.', 'bss profile add');
   }
