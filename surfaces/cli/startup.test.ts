@@ -39,8 +39,9 @@ test.skipIf(!existsSync(program))('bss --help answers at once', () => {
     );
   }
   const least = (name: string) => taken[name]?.[0] ?? Number.POSITIVE_INFINITY;
-  expect(least('bss --help')).toBeLessThan(wantedMs + busyMs);
-  // What is ours of it does not hide behind a slow machine.
-  expect(least('bss --help')).toBeLessThan(least('node alone') * 4);
-  expect(least('bss order place --help')).toBeLessThan(least('node alone') * 4);
+  for (const name of ['bss --help', 'bss order place --help', 'bss complete order']) {
+    expect(least(name)).toBeLessThan(wantedMs + busyMs);
+    // What is ours of it, whatever Node takes on this machine.
+    expect(least(name) - least('node alone')).toBeLessThan(wantedMs);
+  }
 });
