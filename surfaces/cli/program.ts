@@ -35,7 +35,7 @@ export async function run(
         return await converse(program.opts(), verbs, terminal, (line, inner) => run(line, verbs, version, inner));
       }
       if (args.length === 0) {
-        terminal.out(program.helpInformation());
+        program.outputHelp();
         return 0;
       }
     }
@@ -76,6 +76,17 @@ function makeProgram(
     .option('--input <json>', 'the whole input as JSON, @file, or - for standard input')
     .option('--no-color', 'no colour')
     .option('--resume [session]', 'open the console with the last conversation, or with that one')
+    .addHelpText(
+      'after',
+      [
+        '\nExamples:',
+        '  bss                                open the console',
+        '  bss customer list ada@example.com  find somebody',
+        '  bss order place cus_… PLAN_S       sell a line: it asks before money moves',
+        '  bss order place --help             how a verb is typed, what may refuse it, examples',
+        '  bss top                            the day as it goes',
+      ].join('\n'),
+    )
     .helpCommand(false);
   const growths = new Map<Command, () => void>();
   program.hook('preSubcommand', (_, command) => growths.get(command)?.());
