@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off scenarios simulate simulate-planted mock bench-lists bench-charging renewals crash clean
+.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off scenarios transcript simulate simulate-planted mock bench-lists bench-charging renewals crash clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ rules-off: build ## switch off each rule in turn, and see its request at a publi
 
 scenarios: build ## play the stories of scenarios/ through the public doors
 	$(TSX) scenarios/run.ts --built
+
+transcript: build ## type the session that make start ends with into a real terminal, and print what it shows (needs tmux)
+	@$(TSX) scenarios/transcript.ts
 
 # A seed that found something is played again, with all that happened in it, by SEED=n.
 SEEDS ?= 50

@@ -1,6 +1,6 @@
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 // Compiles what is shipped: dist/airtime.js and dist/bss.js, with their own pieces, and packages left to node_modules.
 
@@ -17,6 +17,17 @@ const shared = {
   logLevel: 'warning',
 } as const;
 
+/** Data is read as JSON, which takes a tenth of the time that the same data takes as a program. */
+const jsonAsText: Plugin = {
+  name: 'json-as-text',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /[\\/]generated[\\/]tools\.json$/ }, ({ path }) => {
+      const compact = JSON.stringify(JSON.parse(readFileSync(path, 'utf8')));
+      return { contents: `export default JSON.parse(${JSON.stringify(compact)});`, loader: 'js' };
+    });
+  },
+};
+
 await Promise.all([
   build({
     ...shared,
@@ -27,13 +38,17 @@ await Promise.all([
     packages: 'external',
     banner: { js: '#!/usr/bin/env node' },
   }),
-  // The terminal is one file with all it needs, so that it answers at once. What only `bss mcp` needs is left out and
-  // loaded by it.
+  // The terminal holds its packages and comes in pieces that are loaded when they are needed, so that it answers at
+  // once. What only `bss mcp` needs stays in node_modules.
   build({
     ...shared,
     entryPoints: { bss: 'surfaces/cli/main.ts' },
     outdir: 'dist',
-    minifySyntax: true,
+    splitting: true,
+    chunkNames: 'pieces/bss-[name]-[hash]',
+    minify: true,
+    keepNames: true,
+    plugins: [jsonAsText],
     external: ['@modelcontextprotocol/*'],
     banner: {
       js: '#!/usr/bin/env node\nimport { createRequire } from "node:module"; const require = createRequire(import.meta.url);',

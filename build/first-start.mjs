@@ -27,13 +27,21 @@ if (items.length === 0) {
   if (played.status !== 0) process.exit(played.status ?? 1);
 }
 
+// A test types the same session (scenarios/transcript.ts): what is promised here is what happens.
+const session = JSON.parse(readFileSync(new URL('./first-session.json', import.meta.url), 'utf8'));
+const wide = Math.max(...session.map(({ type }) => type.length)) + 3;
+
 process.stdout.write(`
 Airtime serves at ${url}. Your operator token is in ${join(home, 'cli.json')}.
 
-Try next:
-  node dist/bss.js customer list
-  node dist/bss.js offering list
-  node dist/bss.js customer register Grace Tan grace@example.com
-  node dist/bss.js --help
-  make stop
+Now you: open the console with
+
+  node dist/bss.js
+
+and type, where <Tab> is the key: it completes nouns, verbs and ids, and a name to its id.
+
+${session.map(({ type, about }) => `  ${type.padEnd(wide)}${about}`).join('\n')}
+
+Behind each of them stands a verb that scripts can type: node dist/bss.js --help
+To stop server and database: make stop
 `);

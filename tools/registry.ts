@@ -26,6 +26,7 @@ import {
   useUp,
 } from '../policy/core/confirmation.ts';
 import { AlreadyAnswered, type KeepOutput, runKeeping } from '../policy/core/idempotency.ts';
+import { typingOf } from '../policy/core/typing.ts';
 import type { AnyQuery } from '../read/views/query.ts';
 
 /** What a caller may know of a tool before calling it. Input and output are JSON Schema, draft 2020-12. */
@@ -295,8 +296,7 @@ export function describeCommand(command: AnyDefinition): ToolDescriptor {
     input: jsonSchema(command.input, 'input'),
     output: outputSchema(command) ?? openObject,
     rules: command.rules.map(({ code, sentence }) => ({ code, sentence })),
-    positional: command.positional ?? [],
-    examples: command.examples ?? [],
+    ...typingOf(command),
   };
 }
 

@@ -17,6 +17,11 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
       'The mark around what people wrote: they must not be able to guess it and close it themselves.',
     'surfaces/cli/import-usage.ts: Date.now':
       'How often the progress of an import is drawn, on the machine that draws it.',
+    'surfaces/cli/waiting.ts: Date.now': 'How long somebody has waited at a terminal, on the machine that says so.',
+    'surfaces/cli/console/console.ts: Date.now':
+      'For how many seconds the completion of a prompt is good, on the machine where somebody types.',
+    'surfaces/cli/console/console.ts: new Date()':
+      'How long ago a conversation was had is told beside the clock of the person who reads it.',
     'adapters/sandbox/main.ts: new Date()': 'The sandbox is a process of its own: this is where its clock is made.',
     'adapters/sandbox/main.ts: node:crypto randomUUID': 'The sandbox is a process of its own: its ids are made here.',
     'adapters/local-job-files.ts: node:crypto randomUUID': 'The name of a draft that is renamed when it is whole.',

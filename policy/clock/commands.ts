@@ -88,6 +88,7 @@ export const thawClock = command<Record<string, never>, ClockFacts, { mode: stri
   output: clockOutput,
   audience: ['operator'],
   effect: 'write',
+  examples: ['bss clock thaw'],
   rules: [clockNeedsSandboxes, clockNeverGoesBack],
   ask: sandboxes,
   async facts(tx, _input, asked) {

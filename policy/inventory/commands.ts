@@ -74,6 +74,7 @@ export const loadEsims = command<z.infer<typeof profilesInput>, { doubled: boole
   output: z.object({ loaded: z.number() }),
   audience: ['operator'],
   effect: 'write',
+  examples: ['bss esim load --profiles @batch.json'],
   rules: [
     rule({
       code: 'esim.batch_has_no_doubles',

@@ -21,6 +21,19 @@ test('the file of the nearest folder above is found', () => {
   expect(connectionOf({}, {}, deep)).toMatchObject({ url: 'http://127.0.0.1:9', token: 'of-file' });
 });
 
+test('a home that was named is where its server wrote', () => {
+  const home = join(root, 'elsewhere');
+  mkdirSync(home);
+  writeFileSync(join(home, 'cli.json'), JSON.stringify({ url: 'http://127.0.0.1:8', token: 'of-home' }));
+  for (const named of [home, '../../elsewhere'])
+    expect(connectionOf({}, { AIRTIME_HOME: named }, deep)).toMatchObject({
+      url: 'http://127.0.0.1:8',
+      token: 'of-home',
+    });
+  // A server that was named and is not there is no reason to speak to another.
+  expect(connectionOf({}, { AIRTIME_HOME: join(root, 'nowhere') }, deep)).toBeUndefined();
+});
+
 test('options come before the environment, and that before the file', () => {
   const env = { AIRTIME_URL: 'http://env', AIRTIME_TOKEN: 'of-env' };
   expect(connectionOf({}, env, deep)).toMatchObject({ url: 'http://env', token: 'of-env' });

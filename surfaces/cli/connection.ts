@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
+import { UsageError } from './input.ts';
+import { type Environment, profileNamed, readProfiles } from './profiles.ts';
 
 /** Where the server is and who we are to it. */
 export interface Connection {
@@ -9,6 +11,8 @@ export interface Connection {
   token: string | undefined;
   /** Where the two came from, for errors and `doctor`. */
   from: string;
+  /** The name of the server, when it has one. */
+  profile?: string;
 }
 
 export interface ConnectionFile {
@@ -19,20 +23,27 @@ export interface ConnectionFile {
 
 export const connectionFileName = join('.airtime', 'cli.json');
 
-/** What the server wrote when it started, in this folder or the nearest one above it. */
-export function findConnectionFile(folder: string): ConnectionFile | undefined {
+/**
+ * What the server wrote when it started: in the home that AIRTIME_HOME names, as the server reads it, else in this folder
+ * or the nearest one above it.
+ */
+export function findConnectionFile(folder: string, env: Environment = {}): ConnectionFile | undefined {
+  const home = nonEmpty(env.AIRTIME_HOME);
+  if (home !== undefined) return readConnection(join(resolve(folder, home), 'cli.json'));
   for (let here = resolve(folder); ; here = dirname(here)) {
-    const path = join(here, connectionFileName);
-    const text = readIfThere(path);
-    if (text !== undefined) {
-      const value: Json = JSON.parse(text);
-      if (isJsonObject(value) && typeof value.url === 'string' && typeof value.token === 'string') {
-        return { path, url: value.url, token: value.token };
-      }
-      throw new Error(`${path} does not hold a url and a token. Start the server again: it writes the file.`);
-    }
-    if (dirname(here) === here) return undefined;
+    const found = readConnection(join(here, connectionFileName));
+    if (found || dirname(here) === here) return found;
   }
+}
+
+function readConnection(path: string): ConnectionFile | undefined {
+  const text = readIfThere(path);
+  if (text === undefined) return undefined;
+  const value: Json = JSON.parse(text);
+  if (isJsonObject(value) && typeof value.url === 'string' && typeof value.token === 'string') {
+    return { path, url: value.url, token: value.token };
+  }
+  throw new Error(`${path} does not hold a url and a token. Start the server again: it writes the file.`);
 }
 
 function readIfThere(path: string): string | undefined {
@@ -46,21 +57,30 @@ function readIfThere(path: string): string | undefined {
 }
 
 /**
- * Options first, then the environment (AIRTIME_URL, and AIRTIME_TOKEN or AIRTIME_TOKEN_FILE), then the file. A token is
- * never an option: other users of the machine see the arguments of a process, and a shell keeps them. The file's token goes to the file's
- * server only: an address given by hand does not get a token that was meant for another. Undefined when no server is
- * known here.
+ * What was said for this call comes first (`--server`, `--profile`), then the environment (AIRTIME_URL, AIRTIME_PROFILE,
+ * and AIRTIME_TOKEN or AIRTIME_TOKEN_FILE), then the profile in use, then the file that a server wrote here. A token is
+ * never an option: other users of the machine see the arguments of a process, and a shell keeps them. The token of a
+ * profile or of the file goes to its own server only: an address given by hand does not get a token that was meant for
+ * another, and a token in the environment is not sent to a profile. Undefined when no server is known here.
  */
 export function connectionOf(
-  given: { server?: string | undefined },
-  env: Readonly<Record<string, string | undefined>>,
+  given: { server?: string | undefined; profile?: string | undefined },
+  env: Environment,
   folder: string,
 ): Connection | undefined {
-  const url = given.server ?? nonEmpty(env.AIRTIME_URL);
+  if (given.server !== undefined && given.profile !== undefined) {
+    throw new UsageError('--server and --profile both say where the server is: give one.');
+  }
+  const url = given.server ?? (given.profile === undefined ? nonEmpty(env.AIRTIME_URL) : undefined);
   const token = nonEmpty(env.AIRTIME_TOKEN) ?? tokenOfFile(nonEmpty(env.AIRTIME_TOKEN_FILE));
+  if (url === undefined) {
+    const name = given.profile ?? nonEmpty(env.AIRTIME_PROFILE);
+    const profile = name === undefined ? (token === undefined ? profileInUse(env) : undefined) : ofProfile(name, env);
+    if (profile) return profile;
+  }
   if (url !== undefined && token !== undefined)
     return { url: withoutSlash(url), token, from: 'options or environment' };
-  const file = findConnectionFile(folder);
+  const file = findConnectionFile(folder, env);
   if (url === undefined) {
     return file && { url: withoutSlash(file.url), token: token ?? file.token, from: file.path };
   }
@@ -72,7 +92,18 @@ export function connectionOf(
   };
 }
 
-function tokenOfFile(path: string | undefined): string | undefined {
+function ofProfile(name: string, env: Environment): Connection {
+  const { url, token } = profileNamed(readProfiles(env), name);
+  return { url: withoutSlash(url), token, from: `profile ${name}`, profile: name };
+}
+
+function profileInUse(env: Environment): Connection | undefined {
+  const { current } = readProfiles(env);
+  return current === undefined ? undefined : ofProfile(current, env);
+}
+
+/** @throws when the file is not there or is empty */
+export function tokenOfFile(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   const text = readIfThere(path)?.trim();
   if (text === undefined || text === '') throw new Error(`AIRTIME_TOKEN_FILE: ${path} holds no token.`);
@@ -107,7 +138,7 @@ export async function callTool(
   tool: string,
   input: JsonObject,
   send: typeof fetch = fetch,
-  how: { confirmation?: string; isPreview?: boolean; userAgent?: string } = {},
+  how: { confirmation?: string; isPreview?: boolean; userAgent?: string; answerMs?: number } = {},
 ): Promise<Answer> {
   const request: RequestInit = {
     method: 'POST',
@@ -126,18 +157,19 @@ export async function callTool(
     redirect: 'error',
   };
   const url = `${connection.url}/tools/${encodeURIComponent(tool)}${how.isPreview ? '/preview' : ''}`;
-  const first = await attempt(url, request, send);
-  return first.outcome === 'unreachable' && first.isLost ? attempt(url, request, send) : first;
+  const answerMs = how.answerMs ?? answerMsMax;
+  const first = await attempt(url, request, send, answerMs);
+  return first.outcome === 'unreachable' && first.isLost ? attempt(url, request, send, answerMs) : first;
 }
 
-async function attempt(url: string, request: RequestInit, send: typeof fetch): Promise<Answer> {
+async function attempt(url: string, request: RequestInit, send: typeof fetch, answerMs: number): Promise<Answer> {
   let response: Response;
   let text: string;
   try {
-    response = await send(url, { ...request, signal: AbortSignal.timeout(answerMsMax) });
+    response = await send(url, { ...request, signal: AbortSignal.timeout(answerMs) });
     text = await response.text();
   } catch (error) {
-    return { outcome: 'unreachable', ...whyUnreachable(error) };
+    return { outcome: 'unreachable', ...whyUnreachable(error, answerMs) };
   }
   const body = parsed(text);
   if (!response.ok) {
@@ -169,7 +201,10 @@ function parsed(text: string): Json | undefined {
   }
 }
 
-function whyUnreachable(error: unknown): { message: string; isRefusedConnection: boolean; isLost: boolean } {
+function whyUnreachable(
+  error: unknown,
+  answerMs: number,
+): { message: string; isRefusedConnection: boolean; isLost: boolean } {
   const causes: unknown[] = [];
   for (let one: unknown = error; one instanceof Error; one = one.cause) {
     causes.push(one);
@@ -181,7 +216,7 @@ function whyUnreachable(error: unknown): { message: string; isRefusedConnection:
   if (codes.includes('ENOTFOUND'))
     return { message: 'there is no such host', isRefusedConnection: false, isLost: false };
   if (error instanceof Error && error.name === 'TimeoutError') {
-    return { message: `it did not answer within ${answerMsMax / 1000} s`, isRefusedConnection: false, isLost: false };
+    return { message: `it did not answer within ${answerMs / 1000} s`, isRefusedConnection: false, isLost: false };
   }
   const last = causes.at(-1);
   return { message: last instanceof Error ? last.message : String(error), isRefusedConnection: false, isLost: true };

@@ -18,6 +18,17 @@ export interface Verb {
   view: string | undefined;
 }
 
+/** Verbs that are typed without their noun, for they are typed often. */
+export const shortVerbs: Readonly<Record<string, string>> = {
+  trace: 'event.trace',
+  rules: 'rule.list',
+  top: 'dashboard.show',
+};
+
+/** Money and what ends for good: it is proposed first, and a person says yes. */
+export const asksBefore = (verb: Pick<Verb, 'effect'>): boolean =>
+  verb.effect === 'money' || verb.effect === 'destructive';
+
 const effects = ['read', 'write', 'money', 'destructive'] as const;
 
 /** Reads the list of tools; a list that a build did not make is a broken installation, said at once. */

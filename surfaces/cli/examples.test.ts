@@ -42,7 +42,11 @@ function words(line: string): string[] {
   );
 }
 
-for (const verb of verbs.filter((one) => one.examples.length > 0)) {
+test('the help of every verb has an example', () => {
+  expect(verbs.filter((verb) => verb.examples.length === 0).map((verb) => verb.name)).toEqual([]);
+});
+
+for (const verb of verbs) {
   test(`the examples of ${verb.name} work`, async () => {
     for (const example of verb.examples) {
       const [program, ...args] = words(example);

@@ -3,7 +3,8 @@ import { afterRefusal } from '../../tools/recovery.ts';
 import type { Connection } from './connection.ts';
 import type { Verb } from './descriptors.ts';
 import { paintOf } from './render/paint.ts';
-import { plainText, type Style, wrap } from './render/text.ts';
+import { plainText } from './render/plain.ts';
+import { type Style, wrap } from './render/text.ts';
 
 /** What went wrong as a person reads it: what, which rule, on which facts, and what to type next. */
 export interface Failure {
@@ -44,7 +45,11 @@ function nextCommands(
   if (status === 400) return [`bss ${verb.noun} ${verb.verb} --help`];
   const has = (line: string) => verbs.some((one) => line.startsWith(`bss ${one.noun} ${one.verb}`));
   const values = facts.map(([, value]) => value);
-  return afterRefusal(status, reason, values, verb.noun).filter(has).slice(0, 2);
+  const found = afterRefusal(status, reason, values, verb.noun).filter(has).slice(0, 2);
+  if (found.length > 0) return found;
+  if (status === 403 || status >= 500) return ['bss doctor'];
+  // The help of a verb lists the rules that may refuse it.
+  return has(`bss ${verb.noun} ${verb.verb}`) ? [`bss ${verb.noun} ${verb.verb} --help`] : [];
 }
 
 export function unreachableFailure(connection: Connection, message: string, isRefusedConnection: boolean): Failure {
@@ -69,7 +74,9 @@ export function drawFailure(failure: Failure, style: Style): string {
   );
   if (failure.rule !== undefined) lines.push(`  ${paint.quiet('rule')}  ${plainText(failure.rule)}`);
   for (const [name, value] of failure.facts) {
-    lines.push(`  ${paint.quiet('fact')}  ${plainText(name)}: ${plainText(value)}`);
+    for (const [index, line] of wrap(`${plainText(name)}: ${plainText(value)}`, style.width - 8).entries()) {
+      lines.push(`  ${index === 0 ? paint.quiet('fact') : '    '}  ${line}`);
+    }
   }
   for (const command of failure.next) lines.push(`  ${paint.quiet('next')}  ${paint.accent(plainText(command))}`);
   return `${lines.join('\n')}\n`;

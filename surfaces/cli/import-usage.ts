@@ -2,12 +2,12 @@ import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import { type Connection, connectionOf } from './connection.ts';
 import { drawFailure, refusedFailure, unknownServer, unreachableFailure } from './failure.ts';
 import { UsageError } from './input.ts';
-import { plainText } from './render/text.ts';
+import { plainText } from './render/plain.ts';
 import { type Terminal, wantsColor } from './terminal.ts';
 
 export interface ImportOptions {
   server?: string;
-  token?: string;
+  profile?: string;
   color?: boolean;
   from?: string;
   to?: string;

@@ -21,10 +21,28 @@ export interface Field {
 /** Wrong usage of a verb: what was wrong in one sentence. Nothing was sent. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+  /** @param of the command whose help says how it is right: `bss order place` */
+  constructor(
+    message: string,
+    readonly of?: string,
+  ) {
+    super(message);
+  }
 }
 
 /** Options of the terminal itself. A tool's input of the same name gives way to them. */
-export const ownOptions = ['json', 'server', 'token', 'watch', 'yes', 'color', 'input', 'help', 'version'] as const;
+export const ownOptions = [
+  'json',
+  'server',
+  'profile',
+  'token',
+  'watch',
+  'yes',
+  'color',
+  'input',
+  'help',
+  'version',
+] as const;
 
 const depthMax = 3;
 

@@ -1,4 +1,4 @@
-import { isJsonObject } from '../../kernel/json.ts';
+import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { showVerbOf } from '../../tools/recovery.ts';
 import { type Connection, callTool } from './connection.ts';
 import type { Verb } from './descriptors.ts';
@@ -22,7 +22,7 @@ export async function showMade(
   terminal: Terminal,
   style: Style,
 ): Promise<{ code: 0 | 1; text: string } | undefined> {
-  const id = isJsonObject(result) && typeof result.id === 'string' ? result.id : undefined;
+  const id = isJsonObject(result) && typeof result.id === 'string' ? (lineCharged(result) ?? result.id) : undefined;
   const shows = id === undefined ? undefined : showVerbOf(id);
   const verb = verbs.find((one) => `${one.noun} ${one.verb}` === shows);
   const [by] = verb?.positional ?? [];
@@ -40,4 +40,14 @@ export async function showMade(
       text: isOpen ? `${text}It goes on. To follow it: bss ${shows} ${id} --watch\n` : text,
     };
   }
+}
+
+/** Of a record that was charged people look at the line: what is left of it. */
+function lineCharged(result: JsonObject): string | undefined {
+  const rated = isJsonObject(result.document) ? result.document.ratedProductUsage : undefined;
+  if (!Array.isArray(rated)) return undefined;
+  return rated.flatMap((part) => {
+    const line = isJsonObject(part) && isJsonObject(part.productRef) ? part.productRef.id : undefined;
+    return typeof line === 'string' ? [line] : [];
+  })[0];
 }

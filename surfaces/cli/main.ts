@@ -1,13 +1,11 @@
 import { createReadStream, readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import tools from '../../generated/tools.json' with { type: 'json' };
 import program from '../../package.json' with { type: 'json' };
 import { readVerbs } from './descriptors.ts';
 import { UsageError } from './input.ts';
 import { run } from './program.ts';
 import type { Terminal } from './terminal.ts';
-
-const columnsDefault = 80;
+import { ask, askSecret, columns, editLine, openScreen, rows, wait } from './tty.ts';
 
 const terminal: Terminal = {
   folder: process.cwd(),
@@ -15,7 +13,7 @@ const terminal: Terminal = {
   isInputTty: process.stdin.isTTY === true,
   isOutputTty: process.stdout.isTTY === true,
   isErrorTty: process.stderr.isTTY === true,
-  columns: () => process.stdout.columns || Number(process.env.COLUMNS) || columnsDefault,
+  columns,
   out: (text) => void process.stdout.write(text),
   error: (text) => void process.stderr.write(text),
   readFile: (path) => {
@@ -26,6 +24,7 @@ const terminal: Terminal = {
     }
   },
   readLines: async function* (path) {
+    const { createInterface } = await import('node:readline');
     const input = path === '-' ? process.stdin : createReadStream(path);
     try {
       yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
@@ -33,27 +32,13 @@ const terminal: Terminal = {
       throw new UsageError(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     }
   },
-  ask: (question) =>
-    new Promise((resolve) => {
-      const lines = createInterface({ input: process.stdin, output: process.stderr });
-      lines.once('close', () => resolve(undefined));
-      lines.question(question, (answer) => {
-        resolve(answer);
-        lines.close();
-      });
-    }),
-  pause: (milliseconds) =>
-    new Promise((resolve) => {
-      const stop = () => finish(false);
-      const timer = setTimeout(() => finish(true), milliseconds);
-      const finish = (goesOn: boolean) => {
-        clearTimeout(timer);
-        process.off('SIGINT', stop);
-        resolve(goesOn);
-      };
-      process.once('SIGINT', stop);
-    }),
+  ask,
+  pause: (milliseconds) => wait(milliseconds),
   fetch,
+  rows,
+  askSecret,
+  editLine,
+  openScreen,
   serveAgent: async (door, secret) => {
     const { serveAgent } = await import('../mcp/stdio.ts');
     const onError = (error: Error) => void process.stderr.write(`bss mcp: ${error.message}\n`);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { readVerbs, type Verb } from './descriptors.ts';
-import { type ExitCode, run } from './program.ts';
+import type { ExitCode } from './options.ts';
+import { run } from './program.ts';
 import type { Terminal } from './terminal.ts';
 
 const verbs: Verb[] = readVerbs([
@@ -55,6 +56,7 @@ const verbs: Verb[] = readVerbs([
   },
   { name: 'card.add', summary: 'Add a card', effect: 'write', input: { type: 'object' } },
   { name: 'books.check', summary: 'Compare the books', effect: 'read', input: { type: 'object', properties: {} } },
+  { name: 'dashboard.show', summary: 'Show the day', effect: 'read', input: { type: 'object' }, view: 'dashboard' },
   { name: 'clock.show', summary: 'Show business time', effect: 'read', input: { type: 'object', properties: {} } },
 ]);
 
@@ -66,6 +68,8 @@ interface Run {
   calls: { tool: string; input: unknown; token: string | null }[];
   /** What each call brought to confirm it. */
   confirmations: (string | null)[];
+  /** What was done with a screen of its own. */
+  screens: string[];
 }
 
 type Reply = { status?: number; body: unknown };
@@ -83,7 +87,7 @@ async function bss(
     down?: string;
   } = {},
 ): Promise<Run> {
-  const result: Run = { code: 0, out: '', error: '', asked: [], calls: [], confirmations: [] };
+  const result: Run = { code: 0, out: '', error: '', asked: [], calls: [], confirmations: [], screens: [] };
   const replies = [...(options.replies ?? [])];
   const answers = [...(options.answers ?? [])];
   let pauses = options.pauses ?? 0;
@@ -111,6 +115,18 @@ async function bss(
     pause: async () => {
       pauses -= 1;
       return pauses >= 0;
+    },
+    openScreen: () => {
+      result.screens.push('open');
+      return {
+        rows: () => 24,
+        write: (text) => void result.screens.push(text),
+        wait: async () => {
+          pauses -= 1;
+          return pauses >= 0;
+        },
+        close: () => void result.screens.push('closed'),
+      };
     },
     fetch: async (url, request) => {
       if (options.down !== undefined)
@@ -379,9 +395,32 @@ test('--watch shows again when something changed, until it is stopped or refused
   expect([refused.code, refused.calls.length]).toEqual([1, 2]);
 });
 
-test('on a terminal a watched picture is drawn over itself', async () => {
-  const { out } = await bss(['customer', 'list', '--watch'], { replies: [done([1]), done([2])], pauses: 1, tty: true });
-  expect(out).toBe('\u001b[2J\u001b[H1\u001b[K\n\u001b[J\u001b[H2\u001b[K\n\u001b[J');
+test('on a terminal a watched picture has a screen of its own and leaves the last one behind', async () => {
+  const { out, screens } = await bss(['customer', 'list', '--watch'], {
+    replies: [done([1]), done([2])],
+    pauses: 1,
+    tty: true,
+  });
+  expect(out).toBe('2\n');
+  expect(screens).toEqual(['open', expect.stringContaining('1'), expect.stringContaining('2'), 'closed']);
+});
+
+test('what goes wrong while a picture has the screen is told when it is gone', async () => {
+  const { code, out, error, screens } = await bss(['customer', 'list', '--watch'], {
+    replies: [done([1]), { status: 409, body: { reason: 'a.b', message: 'No more.' } }],
+    pauses: 9,
+    tty: true,
+  });
+  expect([code, out, screens.at(-1)]).toEqual([1, '1\n', 'closed']);
+  expect(error).toContain('No more.');
+});
+
+test('top is watched without being asked to, and leaves nothing behind', async () => {
+  const drawn = { replies: [done({ customers: 1 })], pauses: 1 };
+  const onTerminal = await bss(['top'], { ...drawn, tty: true });
+  expect([onTerminal.code, onTerminal.out, onTerminal.screens.length]).toEqual([0, '', 3]);
+  const piped = await bss(['top'], drawn);
+  expect([piped.code, piped.screens, piped.calls.length]).toEqual([0, [], 1]);
 });
 
 test('what a command made is shown as its own verb shows it', async () => {
@@ -410,14 +449,6 @@ test('help comes without a server: usage, rules, examples', async () => {
     expect(help.out).toContain(text);
   expect((await bss(['subscription', 'show', '--help'])).out).toContain('bss subscription show sub_…');
   expect((await bss(['--version'])).out).toBe('1.2.3\n');
-});
-
-test('completion knows nouns, verbs and options', async () => {
-  for (const shell of ['bash', 'zsh', 'fish']) {
-    const { code, out } = await bss(['completion', shell]);
-    expect(code).toBe(0);
-    for (const word of ['subscription', 'top-up', 'is-loud', 'doctor']) expect(out).toContain(word);
-  }
 });
 
 test('doctor finds what is wrong and says how to mend it', async () => {

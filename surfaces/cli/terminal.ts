@@ -21,8 +21,33 @@ export interface Terminal {
   /** Waits, or returns early with false when the person wants to stop. */
   pause(milliseconds: number): Promise<boolean>;
   readonly fetch: typeof fetch;
+  /** Lines of the output, where it is a terminal. */
+  rows?(): number;
+  /** Asks for something that is not shown as it is typed; undefined where nobody types. */
+  readonly askSecret?: (question: string) => Promise<string | undefined>;
+  /** Reads one line that a person edits; undefined when the input ended, empty when they gave the line up. */
+  readonly editLine?: (prompt: string, editing: Editing) => Promise<string | undefined>;
+  /** A screen of its own over what stands on the terminal; undefined where the output is none. */
+  readonly openScreen?: () => Screen;
   /** Serves an agent over standard input and output until the input ends; undefined where there is none. */
   readonly serveAgent?: (door: AgentDoor, secret: string) => Promise<void>;
+}
+
+/** What helps a person to type a line. */
+export interface Editing {
+  /** Lines that were typed before, the latest first. */
+  readonly history: readonly string[];
+  /** What may stand for the word that is being typed: the words, and the part of the line that they replace. */
+  complete(line: string): Promise<[candidates: string[], replaced: string]>;
+}
+
+export interface Screen {
+  rows(): number;
+  write(text: string): void;
+  /** Waits, less long when the terminal changed its size; false when the person wants to stop. */
+  wait(milliseconds: number): Promise<boolean>;
+  /** Gives back what stood there. */
+  close(): void;
 }
 
 /** Colour only where a person looks, and has not said no. */

@@ -18,6 +18,7 @@ export interface Answer {
 
 /** The doors of a house as the outside has them: the standard's APIs and the tools, over HTTP, as an operator. */
 export interface HouseDoor {
+  readonly url: string;
   /** `path` as `TMF622 productOrder/ord_…`. An answer that is a list is its `items`. */
   http(method: string, path: string, body?: Json): Promise<Answer>;
   /** Runs a tool; what is proposed is confirmed. */
@@ -61,6 +62,7 @@ export async function houseDoor(house: House, rulesOff: readonly string[] = []):
     return { status: response.status, body: answer };
   };
   return {
+    url: door.url,
     http(method, path, body) {
       const [api = '', rest] = path.split(' ');
       return send(method, `/tmf-api/${bases[api]}/v4/${rest}`, body);

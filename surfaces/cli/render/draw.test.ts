@@ -1,12 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { dashboardShape } from '../../../read/views/dashboard.ts';
 import { type ViewName, viewNames } from '../../../read/views/query.ts';
+import { drawFailure } from '../failure.ts';
+import { drawReply, drawSessions, drawTurns } from './conversation.ts';
+import { dashboard } from './dashboard.ts';
 import { draw } from './draw.ts';
 import { schemaOf } from './fixtures/schemas.ts';
-import { widthOf } from './text.ts';
+import { drawAnything } from './generic.ts';
+import { drawProposal } from './proposal.ts';
+import { stateLine } from './state-line.ts';
+import { type Style, widthOf } from './text.ts';
 
-// Each picture drawn at three widths, and once in colour with its escapes spelled out. Look at the files in `snapshots/`
-// as one looks at a terminal.
+// Each picture drawn at three widths, without colour and in colour with its escapes spelled out. Look at the files in
+// `snapshots/` as one looks at a terminal.
 
 const widths = [60, 80, 120];
 
@@ -53,22 +60,98 @@ for (const [name, view] of cases) {
     const answer = fixture(name);
     // The fixture is what the query answers today: a field that the schema lost or gained stops here.
     expect(schemaOf(view).parse(answer)).toEqual(answer);
-    const plain = widths.map((width) => `${'-'.repeat(width)}\n${drawn(view, answer, width, false)}`);
-    const color = drawn(view, answer, 80, true).replaceAll('\u001b', '␛');
-    await expect([...plain, `in colour\n${color}`].join('\n')).toMatchFileSnapshot(`./snapshots/${name}.txt`);
+    await kept(name, (style) => drawn(view, answer, style.width, style.color));
   });
 
   test(`${name} fits its terminal, and colour takes no room`, () => {
     const answer = fixture(name);
-    for (const width of widths) {
-      const plain = drawn(view, answer, width, false);
-      for (const line of plain.split('\n'))
-        expect(widthOf(line), line).toBeLessThanOrEqual(Math.max(width, commandWidth(line)));
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: colour is taken out
-      expect(drawn(view, answer, width, true).replace(/\u001b\[\d+m/g, '')).toBe(plain);
-    }
+    fits((style) => drawn(view, answer, style.width, style.color));
   });
 }
+
+async function kept(name: string, picture: (style: Style) => string): Promise<void> {
+  const plain = widths.map((width) => `${'-'.repeat(width)}\n${picture({ width, color: false })}`);
+  const color = widths.map(
+    (width) => `${width} in colour\n${picture({ width, color: true }).replaceAll('\u001b', '␛')}`,
+  );
+  await expect([...plain, ...color].join('\n')).toMatchFileSnapshot(`./snapshots/${name}.txt`);
+}
+
+function fits(picture: (style: Style) => string): void {
+  for (const width of [40, ...widths]) {
+    const plain = picture({ width, color: false });
+    for (const line of plain.split('\n'))
+      expect(widthOf(line), line).toBeLessThanOrEqual(Math.max(width, commandWidth(line)));
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: colour is taken out
+    const uncolored = picture({ width, color: true }).replace(/\u001b\[\d+m/g, '');
+    // What is cut on a very narrow terminal may be cut between two colours.
+    if (widths.includes(width)) expect(uncolored).toBe(plain);
+    else
+      for (const line of uncolored.split('\n'))
+        expect(widthOf(line)).toBeLessThanOrEqual(Math.max(width, commandWidth(line)));
+  }
+}
+
+// Pictures that are no view of a query: what is proposed, what went wrong, what stands above the console's prompt.
+
+const proposal = {
+  tool: 'subscription.top_up',
+  effect: 'money',
+  what: 'Order Data 1 GB for Ada Lim.',
+  customer: { id: 'cus_01m82aygxzmavk0mk7m904cgsh', name: 'Ada Lim' },
+  amount: { amountMinor: 300, currency: 'SGD', text: 'SGD 3.00' },
+  details: ['Charged to the card ending in 4242.', 'The line is active again at once, for it was blocked as used up.'],
+  arguments: { subscriptionId: 'sub_01m82aygxzmavk0mk7m904cgsh', offering: 'VAS_DATA_1GB' },
+};
+const failure = {
+  what: 'A card on file comes before any order: the customer has none that is active and not expired.',
+  rule: 'order.requires_card_on_file',
+  facts: [
+    ['customer', 'cus_01m82aygxzmavk0mk7m904cgsh'],
+    ['cards', '0 active, 1 expired, and one that was removed by the customer in November of last year'],
+  ],
+  next: ['bss card add cus_01m82aygxzmavk0mk7m904cgsh <token>'],
+} as const;
+const reply = {
+  text: 'Ada is blocked since yesterday evening, because all of her 5 GB are used up.\n\nA top-up brings her back.',
+  assistant: 'rules',
+  tools: ['customer.show', 'subscription.show'],
+  caseId: 'tck_01m82aygxzmavk0mk7m904cgsh',
+} as const;
+const turns = [
+  { role: 'person', text: 'Why is Ada blocked?' },
+  { role: 'assistant', text: reply.text },
+] as const;
+const sessions = [
+  { id: 'cha_01m82aygxzmavk0mk7m904cgsh', title: 'Why is Ada blocked?', lastAt: '2026-11-23T07:00:00Z' },
+  { id: 'cha_01m82aygxzmavk0mk7m904cgsi', title: 'A very long question about many things', lastAt: null },
+];
+const generic = { id: 'x_1', loaded: 12, address: { city: 'Singapore', street: 'A road with a rather long name' } };
+
+const others: readonly (readonly [name: string, picture: (style: Style) => string])[] = [
+  ['proposal', (style) => drawProposal(proposal, style)],
+  ['failure', (style) => drawFailure(failure, style)],
+  ['state-line', (style) => stateLine(dashboardShape.parse(fixture('dashboard')), 'production', style)],
+  ['reply', (style) => drawReply(reply, style)],
+  ['turns', (style) => drawTurns(turns, style)],
+  ['sessions', (style) => drawSessions(sessions, sessions[0]?.id, '2026-11-23T08:00:00Z', style)],
+  ['generic', (style) => drawAnything({ noun: 'a', verb: 'b' }, generic, style)],
+];
+
+for (const [name, picture] of others) {
+  test(`${name} is drawn as it was`, () => kept(name, picture));
+  test(`${name} fits its terminal, and colour takes no room`, () => fits(picture));
+}
+
+test('a watched dashboard is as high as its terminal, and what is to be acted on stays', () => {
+  const view = dashboardShape.parse(fixture('dashboard'));
+  const alarmed = { ...view, alarms: [{ code: 'a', sentence: 'Few numbers are left.', command: 'bss number list' }] };
+  for (const height of [20, 24, 40]) {
+    const lines = dashboard(alarmed, { width: 80, color: false, height }).trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(height);
+    expect(lines.join('\n')).toContain('bss number list');
+  }
+});
 
 // A command to type is never cut.
 function commandWidth(line: string): number {

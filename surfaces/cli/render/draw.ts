@@ -8,12 +8,13 @@ import { esimCard } from './esim-card.ts';
 import { drawAnything } from './generic.ts';
 import { healthCard } from './health.ts';
 import { orderPipeline, orderTable } from './order-pipeline.ts';
+import { plainValue } from './plain.ts';
 import { drawPriceList } from './price-list.ts';
 import { drawRules } from './rules.ts';
 import { stepTable } from './steps.ts';
 import { drawStock } from './stock.ts';
 import { subscriptionCard, subscriptionTable } from './subscription-card.ts';
-import { plainValue, type Style } from './text.ts';
+import { clamp, type Style } from './text.ts';
 import { eventTable, timeline } from './timeline.ts';
 import { usageChart } from './usage-chart.ts';
 
@@ -51,11 +52,22 @@ const pictures: Readonly<Record<ViewName, Picture>> = {
 export function draw(verb: Pick<Verb, 'noun' | 'verb' | 'view'>, answer: unknown, style: Style): string {
   const harmless = plainValue(answer);
   const found = Object.entries(pictures).find(([name]) => name === verb.view)?.[1];
-  if (!found) return drawAnything(verb, harmless, style);
+  return fitted(found ? pictured(found, verb, harmless, style) : drawAnything(verb, harmless, style), style);
+}
+
+function pictured(found: Picture, verb: Pick<Verb, 'noun' | 'verb'>, harmless: unknown, style: Style): string {
   try {
     return found(harmless, style);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     return drawAnything(verb, harmless, style);
   }
+}
+
+/** Nothing is wider than the terminal but a command, which could not be typed if it were cut. */
+function fitted(text: string, style: Style): string {
+  return text
+    .split('\n')
+    .map((line) => (/(^|\W|\dm)bss /.test(line) ? line : clamp(line, style.width)))
+    .join('\n');
 }

@@ -1,7 +1,8 @@
 import { isJsonObject, type Json, type JsonObject } from '../../../kernel/json.ts';
 import { kebab } from '../descriptors.ts';
 import { paintOf } from './paint.ts';
-import { plainText, type Style, wrap } from './text.ts';
+import { plainText } from './plain.ts';
+import { type Style, wrap } from './text.ts';
 
 /** What would happen, to whom, at what price: what a person reads before saying yes. */
 export function drawProposal(proposal: JsonObject, style: Style): string {
@@ -18,7 +19,11 @@ export function drawProposal(proposal: JsonObject, style: Style): string {
   const width = Math.max(0, ...rows.map(([name]) => name.length));
   return [
     ...wrap(plainText(shown(what)), style.width).map((line) => paint.strong(line)),
-    ...rows.map(([name, value]) => `  ${paint.quiet(name.padEnd(width))}  ${plainText(value)}`),
+    ...rows.flatMap(([name, value]) =>
+      wrap(plainText(value), Math.max(8, style.width - width - 4)).map(
+        (line, index) => `  ${paint.quiet((index === 0 ? name : '').padEnd(width))}  ${line}`,
+      ),
+    ),
     ...(Array.isArray(details) ? details : []).flatMap((one) =>
       wrap(plainText(shown(one)), style.width - 2).map((line) => `  ${line}`),
     ),

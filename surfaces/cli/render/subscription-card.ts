@@ -56,7 +56,7 @@ function periodLine(view: SubscriptionView, inner: number, paint: Paint): string
   const next = view.end ? 'ends' : 'renews';
   const renews = days === 0 ? `${next} today` : `${next} in ${days} ${days === 1 ? 'day' : 'days'}`;
   const ahead = view.state === 'terminated' ? 'ended' : renews;
-  const width = Math.min(periodBarMax, inner - from.length - to.length - ahead.length - 4);
+  const width = Math.max(0, Math.min(periodBarMax, inner - from.length - to.length - ahead.length - 4));
   const length = Date.parse(period.endsAt) - Date.parse(period.startsAt);
   const gone = (Date.parse(view.now) - Date.parse(period.startsAt)) / Math.max(1, length);
   const { full, rest } = bar(gone, width);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { pad, plainText, plainValue, shorten, widthOf, wrap } from './text.ts';
+import { plainText, plainValue } from './plain.ts';
+import { pad, shorten, widthOf, wrap } from './text.ts';
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for them
 const obeyed = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/;

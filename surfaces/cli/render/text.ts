@@ -1,33 +1,11 @@
-import { stripVTControlCharacters } from 'node:util';
 import stringWidth from 'string-width';
 
 /** How wide the terminal is in columns, and whether colour may be used. */
 export interface Style {
   width: number;
   color: boolean;
-}
-
-// C0 and C1 controls, and the marks that turn the direction of what follows them.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
-
-/**
- * Text that people wrote, safe to print: no escape sequence, no control character, no line break, no turned direction.
- * A terminal would obey them, and a name must not be able to move the cursor or paint a false line.
- */
-export function plainText(text: string): string {
-  return stripVTControlCharacters(text)
-    .replace(/\p{Surrogate}/gu, '\ufffd')
-    .replace(/[\t\n\u0085\u2028\u2029]+/g, ' ')
-    .replace(controls, '');
-}
-
-/** The same for every string inside a value, keys too. Drawing starts with this, so no picture can forget it. */
-export function plainValue(value: unknown): unknown {
-  if (typeof value === 'string') return plainText(value);
-  if (Array.isArray(value)) return value.map(plainValue);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [plainText(name), plainValue(part)]));
+  /** How many lines there is room for, where a picture is watched; without it a picture is as high as it is. */
+  height?: number;
 }
 
 /** Columns a text takes; colour takes none, an ideograph two, a combining mark none. */
@@ -88,5 +66,37 @@ function cut(text: string, width: number): string {
     kept += segment;
     taken += more;
   }
+  return kept;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours are what is skipped
+const colors = /\u001b\[\d+m/g;
+
+/** Cuts lines that are wider than the terminal, coloured or not: a line that wraps breaks the picture around it. */
+export function clamp(text: string, width: number): string {
+  return text
+    .split('\n')
+    .map((line) => (widthOf(line) <= width ? line : cutColored(line, width)))
+    .join('\n');
+}
+
+function cutColored(line: string, width: number): string {
+  let taken = 0;
+  let kept = '';
+  let from = 0;
+  const add = (plain: string) => {
+    const room = width - taken;
+    if (room <= 0) return;
+    const part = widthOf(plain) <= room ? plain : shorten(plain, room);
+    kept += part;
+    // What was cut fills its room: nothing stands behind an ellipsis.
+    taken = part === plain ? taken + widthOf(part) : width;
+  };
+  for (const found of line.matchAll(colors)) {
+    add(line.slice(from, found.index));
+    kept += found[0];
+    from = found.index + found[0].length;
+  }
+  add(line.slice(from));
   return kept;
 }

@@ -51,12 +51,12 @@ export function happened(event: EventView): string {
 }
 
 /** Events that follow each other and differ only in which of several like resources they are about: one line. */
-interface Beat {
+export interface Beat {
   event: EventView;
   count: number;
 }
 
-function beats(events: readonly EventView[]): Beat[] {
+export function beats(events: readonly EventView[]): Beat[] {
   const told: Beat[] = [];
   for (const event of events) {
     const last = told.at(-1);
@@ -75,16 +75,23 @@ function beats(events: readonly EventView[]): Beat[] {
 
 const timeWidth = 8;
 const noteWidthMin = 24;
+const idWidth = 11;
+
+/** What happened with what it was about and why. */
+const noted = (event: EventView): string =>
+  [happened(event), event.amount?.text, event.reason].filter(Boolean).join('  ');
 
 /** The story of a thing: time runs down, each kind of resource has its lane, what happened stands beside. */
 export function timeline(view: TraceView, style: Style): string {
   const paint = paintOf(style.color);
   const types = [...new Set(view.events.map((event) => event.resourceType))].sort((a, b) => laneRank(a) - laneRank(b));
-  const isWide = style.width - timeWidth - 2 - types.length * 2 >= noteWidthMin + 16;
-  const step = isWide ? 2 : 1;
-  const noteWidth = Math.max(noteWidthMin, style.width - timeWidth - 2 - types.length * step - 1);
   const nameWidth = Math.max(0, ...types.map((type) => widthOf(laneName(type))));
   const told = beats(view.events);
+  // Lanes stand apart where nothing has to be cut for it.
+  const widest = Math.max(0, ...told.map(({ event }) => widthOf(noted(event))));
+  const isWide = style.width - timeWidth - 3 - types.length * 2 >= nameWidth + 1 + idWidth + 1 + widest;
+  const step = isWide ? 2 : 1;
+  const noteWidth = Math.max(noteWidthMin, style.width - timeWidth - 2 - types.length * step - 1);
   const first = (type: string) => told.findIndex(({ event }) => event.resourceType === type);
   const last = (type: string) => told.findLastIndex(({ event }) => event.resourceType === type);
   const lines: string[] = [];
@@ -120,11 +127,11 @@ export function timeline(view: TraceView, style: Style): string {
 
 function note(event: EventView, count: number, nameWidth: number, width: number, paint: Paint): string {
   const name = pad(laneName(event.resourceType), nameWidth);
-  const id = pad(count === 1 ? shortId(event.resourceId) : `× ${count}`, 11);
-  const what = [happened(event), event.amount?.text, event.reason].filter(Boolean).join('  ');
+  const id = pad(count === 1 ? shortId(event.resourceId) : `× ${count}`, idWidth);
+  const what = noted(event);
   const left = width - widthOf(name) - 1;
-  const withId = left - 12 >= noteWidthMin - 8;
-  const space = withId ? left - 12 : left;
+  const withId = left - idWidth - 1 >= noteWidthMin - 8;
+  const space = withId ? left - idWidth - 1 : left;
   const text = shorten(what, space);
   const command = withId && space - widthOf(text) >= event.command.length + 2 ? `  ${paint.quiet(event.command)}` : '';
   return `${name} ${withId ? `${paint.quiet(id)} ` : ''}${paintState(paint, event.to ?? '', text)}${command}`;

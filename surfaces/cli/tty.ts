@@ -1,0 +1,166 @@
+import type { Editing, Screen } from './terminal.ts';
+
+// What a person at a real terminal types and sees: the parts of it that need its modes. What reads lines is loaded where
+// one is read, for most runs read none.
+
+const columnsDefault = 80;
+const rowsDefault = 24;
+
+export function columns(): number {
+  return process.stdout.columns || Number(process.env.COLUMNS) || columnsDefault;
+}
+
+export function rows(): number {
+  return process.stdout.rows || Number(process.env.LINES) || rowsDefault;
+}
+
+/** Waits; false when somebody wants to stop. */
+export function wait(milliseconds: number, isEarly?: (early: () => void) => () => void): Promise<boolean> {
+  return new Promise((resolve) => {
+    const stop = () => finish(false);
+    const timer = setTimeout(() => finish(true), milliseconds);
+    const over = isEarly?.(() => finish(true));
+    const finish = (goesOn: boolean) => {
+      clearTimeout(timer);
+      process.off('SIGINT', stop);
+      over?.();
+      resolve(goesOn);
+    };
+    process.once('SIGINT', stop);
+  });
+}
+
+/** Lines that were pasted behind the one that was read, and what stood behind the last of them. */
+const typedAhead: string[] = [];
+let begun = '';
+
+// One reader for each line: between two lines the terminal is as commands and their questions expect it.
+export async function editLine(prompt: string, editing: Editing): Promise<string | undefined> {
+  const ahead = typedAhead.shift();
+  if (ahead !== undefined) {
+    process.stdout.write(`${prompt}${ahead}\n`);
+    return ahead;
+  }
+  const { createInterface } = await import('node:readline');
+  return new Promise((resolve) => {
+    const lines = createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      terminal: true,
+      prompt,
+      history: [...editing.history],
+      completer: (line: string, done: (error: null, result: [string[], string]) => void) => {
+        editing.complete(line).then(
+          (found) => done(null, found),
+          () => done(null, [[], line]),
+        );
+      },
+    });
+    let isGivenUp = false;
+    lines.on('line', (line) => {
+      // What was pasted comes in one piece: its other lines are told before this reader is closed.
+      typedAhead.push(line);
+      setImmediate(() => {
+        begun = lines.line;
+        if (begun !== '') process.stdout.write('\r\u001b[K');
+        lines.close();
+      });
+    });
+    lines.once('SIGINT', () => {
+      process.stdout.write('^C\n');
+      isGivenUp = true;
+      lines.close();
+    });
+    lines.once('close', () => {
+      if (!isGivenUp && typedAhead.length === 0) process.stdout.write('\n');
+      resolve(isGivenUp ? '' : typedAhead.shift());
+    });
+    lines.prompt();
+    if (begun !== '') lines.write(begun);
+    begun = '';
+  });
+}
+
+/** Enters a screen of its own, with no cursor on it and no line that wraps. */
+const enterScreen = '\u001b[?1049h\u001b[?25l\u001b[?7l';
+/** Gives back what stood there, and cursor and wrapping with it. */
+const leaveScreen = '\u001b[?7h\u001b[?25h\u001b[?1049l';
+
+const stopKeys = new Set(['q', 'Q', '\u0003', '\u0004', '\u001b']);
+
+/** A screen of its own over what stands on the terminal. */
+export function openScreen(): Screen {
+  const input = process.stdin;
+  const isKeyed = input.isTTY === true;
+  // Whatever ends this process, the terminal gets back what stood on it.
+  const restore = () => void process.stdout.write(leaveScreen);
+  const end = () => process.exit(1);
+  let isStopped = false;
+  let early: (() => void) | undefined;
+  const key = (keys: Buffer) => {
+    if (![...keys.toString()].some((one) => stopKeys.has(one))) return;
+    isStopped = true;
+    early?.();
+  };
+  const resized = () => early?.();
+  process.once('exit', restore);
+  process.once('SIGTERM', end);
+  process.once('SIGHUP', end);
+  process.stdout.on('resize', resized);
+  if (isKeyed) input.setRawMode(true).resume().on('data', key);
+  process.stdout.write(enterScreen);
+  return {
+    rows,
+    write: (text) => void process.stdout.write(text),
+    wait: async (milliseconds) => {
+      if (isStopped) return false;
+      const goesOn = await wait(milliseconds, (finish) => {
+        early = finish;
+        return () => {
+          early = undefined;
+        };
+      });
+      return goesOn && !isStopped;
+    },
+    close: () => {
+      process.off('exit', restore);
+      process.off('SIGTERM', end);
+      process.off('SIGHUP', end);
+      process.stdout.off('resize', resized);
+      if (isKeyed) input.off('data', key).pause().setRawMode(false);
+      restore();
+    },
+  };
+}
+
+/** Asks for something that is not shown as it is typed. */
+export async function askSecret(question: string): Promise<string | undefined> {
+  const [{ createInterface }, { Writable }] = await Promise.all([import('node:readline'), import('node:stream')]);
+  return new Promise((resolve) => {
+    process.stderr.write(question);
+    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+    const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+    lines.once('SIGINT', () => lines.close());
+    lines.once('close', () => {
+      process.stderr.write('\n');
+      resolve(undefined);
+    });
+    lines.question('', (answer) => {
+      resolve(answer);
+      lines.close();
+    });
+  });
+}
+
+/** Asks one question and reads one line. */
+export async function ask(question: string): Promise<string | undefined> {
+  const { createInterface } = await import('node:readline');
+  return new Promise((resolve) => {
+    const lines = createInterface({ input: process.stdin, output: process.stderr });
+    lines.once('close', () => resolve(undefined));
+    lines.question(question, (answer) => {
+      resolve(answer);
+      lines.close();
+    });
+  });
+}
