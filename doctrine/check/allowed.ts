@@ -13,7 +13,7 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
     'surfaces/cli/connection.ts: node:crypto randomUUID':
       'The terminal makes the key under which its own retry is the same request.',
     'surfaces/mcp/seal.ts: node:crypto randomBytes': 'A nonce of AES-GCM, which must never come twice.',
-    'surfaces/mcp/told.ts: node:crypto randomUUID':
+    'tools/told.ts: node:crypto randomUUID':
       'The mark around what people wrote: they must not be able to guess it and close it themselves.',
     'surfaces/cli/import-usage.ts: Date.now':
       'How often the progress of an import is drawn, on the machine that draws it.',
