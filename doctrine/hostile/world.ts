@@ -43,6 +43,8 @@ export interface HostileWorld {
   readonly model: ScriptedModel;
   /** The guards that are taken away at this moment. */
   readonly off: Set<string>;
+  /** What people said at the chat door since this was emptied. */
+  readonly spoken: string[];
   somebody(name: string): Promise<Somebody>;
   request(
     method: string,
@@ -83,6 +85,7 @@ export async function openHostileWorld(): Promise<HostileWorld> {
   const house = await openHouse();
   const model = await scriptedModel();
   const off = new Set<string>();
+  const spoken: string[] = [];
   let decided: Partial<Policy['settings']> = { chatTurnsPerHour: 100_000, chatCostPerMonth: 1_000_000 };
   const usual = decided;
   const policy: Policy = {
@@ -223,6 +226,7 @@ export async function openHostileWorld(): Promise<HostileWorld> {
     house,
     model,
     off,
+    spoken,
     request,
     rows,
     async somebody(name) {
@@ -267,6 +271,7 @@ export async function openHostileWorld(): Promise<HostileWorld> {
     },
     async say(token, text, session, prefix = '/chat') {
       const id = session ?? (await world.session(token, prefix));
+      spoken.push(text);
       return request('POST', `${prefix}/sessions/${id}/turns`, token, { text });
     },
     change: (text, values = []) =>

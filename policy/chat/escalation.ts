@@ -22,7 +22,7 @@ const money = '(?:money|payment|charge|bill|receipt|fee|amount|card)';
 const signs: readonly (readonly [Escalation, RegExp])[] = [
   [
     'bereavement',
-    /\b(?:passed away|died|deceased|bereave\w*|funeral|probate|(?:my|our) late (?:mother|father|wife|husband|partner|son|daughter|brother|sister|mum|mom|dad|parents?)|death (?:of|certificate)|executor of)\b/,
+    /\b(?:passed away|(?<!\b(?:phone|battery|handset|device|connection|signal|line|it|sim|call|data|internet|router) )died|deceased|bereave\w*|funeral|probate|(?:my|our) late (?:mother|father|wife|husband|partner|son|daughter|brother|sister|mum|mom|dad|parents?)|death (?:of|certificate)|executor of)\b/,
   ],
   [
     'fraud',

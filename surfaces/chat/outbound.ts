@@ -23,7 +23,8 @@ export function withoutControls(text: string): string {
 const id = /[a-z]{2,3}_[0-9a-hjkmnp-tv-z]{26}/gi;
 // Figures with the marks that people put between them.
 const figures = /\+?\d(?:[ .()/-]{0,2}\d){7,21}/g;
-const email = /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/gu;
+// Bounded, so that a long text of a hostile model costs no more than its length.
+const email = /[\p{L}\p{N}._%+-]{1,64}@[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{N}-]{1,63}){1,8}/gu;
 
 /** The catalogue is everybody's. */
 const publicPrefix = /^(?:ofr|prc|cat|cgy|spc|usp)_/i;

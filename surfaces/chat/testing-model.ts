@@ -1,4 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 
 /** What a scripted model says when it is asked. */
@@ -134,6 +136,8 @@ function anthropic(step: ModelStep): JsonObject {
   };
 }
 
+const pieceLength = 64 * 1024;
+
 /** A model that says what a test tells it to, over HTTP as OpenAI's and Anthropic's endpoints do. */
 export async function scriptedModel(): Promise<ScriptedModel> {
   let script: Script = () => ({ text: 'Hello.' });
@@ -145,14 +149,18 @@ export async function scriptedModel(): Promise<ScriptedModel> {
   async function send(response: ServerResponse, path: string, step: ModelStep): Promise<void> {
     if (step.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, step.delayMs));
     wasRead = false;
-    response.once('finish', () => {
-      wasRead = true;
-    });
     const whole = step.bytes === undefined ? step : { ...step, text: 'x'.repeat(step.bytes) };
     const text = step.raw ?? JSON.stringify(path.endsWith('/messages') ? anthropic(whole) : openAi(whole));
     if (step.bytes === undefined) said.push(text);
     response.writeHead(step.status ?? 200, { 'content-type': 'application/json' });
-    response.end(text);
+    // Piece by piece, as far as they are taken: what nobody reads is not sent.
+    const pieces = Array.from({ length: Math.ceil(text.length / pieceLength) }, (_, index) =>
+      text.slice(index * pieceLength, (index + 1) * pieceLength),
+    );
+    wasRead = await pipeline(Readable.from(pieces), response).then(
+      () => true,
+      () => false,
+    );
   }
 
   const server = createServer((request, response) => {
