@@ -15,6 +15,10 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
     'surfaces/mcp/seal.ts: node:crypto randomBytes': 'A nonce of AES-GCM, which must never come twice.',
     'tools/told.ts: node:crypto randomUUID':
       'The mark around what people wrote: they must not be able to guess it and close it themselves.',
+    'surfaces/chat/instructions.ts: node:crypto randomUUID':
+      'The mark around what a person says: they must not be able to guess it and close it themselves.',
+    'adapters/language-model.ts: globalThis':
+      'The library has its switch for warnings there; no clock is read and no lot drawn.',
     'surfaces/cli/import-usage.ts: Date.now':
       'How often the progress of an import is drawn, on the machine that draws it.',
     'adapters/sandbox/main.ts: new Date()': 'The sandbox is a process of its own: this is where its clock is made.',
