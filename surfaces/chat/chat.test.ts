@@ -257,6 +257,32 @@ test.each([
   expect(escalationIn(text)).toBeUndefined();
 });
 
+test('who works on a case reads what was said, and what it cost', async () => {
+  world.model.play(() => ({ text: 'Hello.' }));
+  const session = await world.session(ben.token);
+  await world.say(ben.token, 'Hello', session);
+  const { body } = await world.say(ben.token, 'I want to talk to a human', session);
+  const shown = await world.request('POST', '/tools/conversation.show', 'air_operator', { conversationId: session });
+  expect(shown.body.result).toMatchObject({
+    customer: { id: ben.customer, name: 'Ben Tan' },
+    turns: [
+      {
+        person: 'Hello',
+        reply: 'Hello.',
+        assistant: 'model',
+        model: 'scripted',
+        tokens: { input: 100, output: 20 },
+        costMicros: 60_000,
+      },
+      { caseId: isJsonObject(body.case) ? body.case.id : '', transcriptHash: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    ],
+  });
+  const listed = await world.request('POST', '/tools/conversation.list', 'air_operator', { customerId: ben.customer });
+  expect(listed.text).toContain(session);
+  for (const tool of ['conversation.show', 'conversation.list'])
+    expect((await world.request('POST', `/tools/${tool}`, ben.token, { conversationId: session })).status).toBe(404);
+});
+
 describe('the door', () => {
   test('lists one’s own conversations, the last one first, and nobody else’s', async () => {
     world.model.play(() => ({ text: 'Hello.' }));
