@@ -91,7 +91,7 @@ const forbidden = [
     name: 'database-driver',
     comment: 'Connections are made in app/database; the statements of policy need the driver’s parsers. Building has a database of its own.',
     severity: 'error',
-    from: { path: anyRoom, pathNot: ['^app/database/', '^policy/core/transaction\\.ts$', '^build/', '^doctrine/', tests] },
+    from: { path: anyRoom, pathNot: ['^app/database/', '^policy/core/transaction\\.ts$', '^build/', '^(doctrine|bench)/', tests] },
     to: { path: '(^|/)node_modules/(pg|@types/pg)(/|$)', dependencyTypesNot: ['type-only'] },
   },
   {
@@ -100,7 +100,7 @@ const forbidden = [
     severity: 'error',
     from: {
       path: anyRoom,
-      pathNot: ['^(policy|read|app|build|doctrine)/', '^handlers/wire\\.ts$', '^tools/registry\\.ts$', '^surfaces/http/documents\\.ts$', tests],
+      pathNot: ['^(policy|read|app|build|doctrine|bench)/', '^handlers/wire\\.ts$', '^tools/registry\\.ts$', '^surfaces/http/documents\\.ts$', tests],
     },
     to: { path: '(^|/)node_modules/(pg|@types/pg)(/|$)' },
   },
@@ -125,7 +125,7 @@ const forbidden = [
     name: 'sandboxes-from-app-only',
     comment: 'Which outside there is, is decided at the start.',
     severity: 'error',
-    from: { path: anyRoom, pathNot: ['^(app|adapters|scenarios|simulation|soak|doctrine|build)/', tests] },
+    from: { path: anyRoom, pathNot: ['^(app|adapters|scenarios|simulation|soak|doctrine|build|bench)/', tests] },
     to: { path: '^adapters/sandbox/' },
   },
   {
