@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off scenarios transcript simulate simulate-planted mock bench-lists bench-charging renewals crash clean
+.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off hostile scenarios transcript simulate simulate-planted mock bench-lists bench-charging renewals crash clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ conformance-fuzz: build ## ten thousand generated requests, valid and broken
 
 rules-off: build ## switch off each rule in turn, and see its request at a public door no longer refused
 	npx --no-install vitest run doctrine/rules.test.ts --reporter=verbose
+
+hostile: build ## let hostile models loose on the assistant, with every guard and without the one that each aims at
+	$(TSX) doctrine/hostile/main.ts
 
 scenarios: build ## play the stories of scenarios/ through the public doors
 	$(TSX) scenarios/run.ts --built

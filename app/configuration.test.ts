@@ -17,8 +17,14 @@ const good: Readonly<Record<(typeof secretVariables)[number], string>> = {
   AIRTIME_NETWORK_TOKEN: 'hidden-word-hidden-word',
   AIRTIME_SMTP_URL: 'smtps://user:hidden-word@mail.example.com',
   AIRTIME_SIGNING_SECRET: 'hidden-word-hidden-word-hidden-word',
+  AIRTIME_MODEL_KEY: 'hidden-word-hidden-word',
 };
-const beside = { AIRTIME_MAIL_FROM: 'bss@example.com', AIRTIME_SANDBOX_URL: 'http://127.0.0.1:9' };
+const beside = {
+  AIRTIME_MAIL_FROM: 'bss@example.com',
+  AIRTIME_SANDBOX_URL: 'http://127.0.0.1:9',
+  AIRTIME_MODEL_NAME: 'small',
+  AIRTIME_MODEL_URL: 'http://127.0.0.1:9/v1',
+};
 /** What a secret is judged with: those of Stripe and of a network are looked at when these are chosen. */
 const chosen = (name: string) =>
   name.startsWith('AIRTIME_STRIPE')

@@ -26,6 +26,18 @@ export interface Configuration {
   stripe:
     | { secretKey: string; webhookSecret: string | undefined; url: string | undefined; returnUrl: string | undefined }
     | undefined;
+  /** The language model of the assistant; the built-in one answers when not given. */
+  model:
+    | {
+        provider: 'openai-compatible' | 'anthropic';
+        url: string;
+        name: string;
+        key: string | undefined;
+        inputRate: number;
+        outputRate: number;
+        turnMsMax: number;
+      }
+    | undefined;
   logLevel: string;
   /** Judge every answer by the contract. Off in production, where a defect must not become an outage. */
   validateResponses: boolean;
@@ -74,6 +86,16 @@ const variables = z.object({
     .string()
     .refine((from) => senderOf(from) !== undefined, 'give an address, or Name <address>')
     .optional(),
+  AIRTIME_MODEL_PROVIDER: z.enum(['openai-compatible', 'anthropic']).default('openai-compatible'),
+  AIRTIME_MODEL_URL: z.url({ protocol: /^https?$/ }).optional(),
+  AIRTIME_MODEL_NAME: z.string().max(200).optional(),
+  AIRTIME_MODEL_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, 'give at least sixteen visible ASCII characters, or none')
+    .optional(),
+  AIRTIME_MODEL_INPUT_RATE: z.coerce.number().int().min(0).max(1_000_000).default(300),
+  AIRTIME_MODEL_OUTPUT_RATE: z.coerce.number().int().min(0).max(1_000_000).default(1500),
+  AIRTIME_MODEL_TURN_MS: z.coerce.number().int().min(1000).max(150_000).default(60_000),
   AIRTIME_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   AIRTIME_VALIDATE_RESPONSES: flag.optional(),
   AIRTIME_WORKER: flag.default(true),
@@ -111,6 +133,7 @@ export const secretVariables = [
   'AIRTIME_NETWORK_TOKEN',
   'AIRTIME_SMTP_URL',
   'AIRTIME_SIGNING_SECRET',
+  'AIRTIME_MODEL_KEY',
 ] as const;
 
 function withSecretFiles(given: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
@@ -174,6 +197,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
         : undefined,
     smtp: smtpUrl && env.AIRTIME_MAIL_FROM ? { url: smtpUrl, from: env.AIRTIME_MAIL_FROM } : undefined,
     stripe: stripeOf(env),
+    model: modelOf(env),
     logLevel: env.AIRTIME_LOG_LEVEL,
     validateResponses: env.AIRTIME_VALIDATE_RESPONSES ?? env.NODE_ENV !== 'production',
     worker: env.AIRTIME_WORKER,
@@ -187,6 +211,33 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     failuresPerMinute: env.AIRTIME_RATE_FAILED,
     trustedProxies: env.AIRTIME_TRUSTED_PROXIES,
     signingSecret: env.AIRTIME_SIGNING_SECRET,
+  };
+}
+
+const anthropicUrl = 'https://api.anthropic.com/v1';
+
+function modelOf(env: z.output<typeof variables>): Configuration['model'] {
+  const { AIRTIME_MODEL_PROVIDER: provider, AIRTIME_MODEL_NAME: name, AIRTIME_MODEL_KEY: key } = env;
+  const url = env.AIRTIME_MODEL_URL ?? (provider === 'anthropic' ? anthropicUrl : undefined);
+  if (name === undefined) {
+    if (env.AIRTIME_MODEL_URL !== undefined || key !== undefined)
+      throw new ConfigurationError('AIRTIME_MODEL_NAME: say which model the endpoint is to run.');
+    return undefined;
+  }
+  if (url === undefined)
+    throw new ConfigurationError(
+      'AIRTIME_MODEL_URL: give the base path of the endpoint, such as http://127.0.0.1:11434/v1.',
+    );
+  if (provider === 'anthropic' && key === undefined)
+    throw new ConfigurationError('AIRTIME_MODEL_KEY: anthropic needs a key, here or in AIRTIME_MODEL_KEY_FILE.');
+  return {
+    provider,
+    url: url.replace(/\/+$/, ''),
+    name,
+    key,
+    inputRate: env.AIRTIME_MODEL_INPUT_RATE,
+    outputRate: env.AIRTIME_MODEL_OUTPUT_RATE,
+    turnMsMax: env.AIRTIME_MODEL_TURN_MS,
   };
 }
 

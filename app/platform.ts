@@ -39,13 +39,14 @@ import { documentPages } from '../surfaces/http/documents.ts';
 import { createHttpServer } from '../surfaces/http/server.ts';
 import { webhookDoor } from '../surfaces/http/webhooks.ts';
 import { queriesFor } from '../tools/queries.ts';
-import { makeTools, type ToolDoor } from '../tools/registry.ts';
+import { makeTools, type OwnershipTrip, type ToolDoor } from '../tools/registry.ts';
 import { makeRateLimiter } from '../workers/rate-limiter.ts';
 import { makeRefusalRecorder } from '../workers/refusal-recorder.ts';
 import { makeWatchdog } from '../workers/watchdog.ts';
 import { makeWorker } from '../workers/worker.ts';
 import { agentPages } from './agents.ts';
 import { gatewayWebhook, openChosenGateway, refuseMovedClock } from './card-gateway.ts';
+import { chatPages } from './chat.ts';
 import { type Configuration, paths } from './configuration.ts';
 import { connect } from './database/connect.ts';
 import { startDatabase } from './database/start.ts';
@@ -193,16 +194,17 @@ export async function startPlatform(
       registers: [metrics],
     });
 
+    const tripped = async ({ tool, caller, foreignCustomerId }: OwnershipTrip): Promise<void> => {
+      trips.inc();
+      log.error({ tool, callerId: caller.id }, 'an answer to a customer named another customer');
+      const trip = { tool, customerId: caller.customerId ?? '', foreignCustomerId };
+      await execute(policy, recordOwnershipTrip, trip, systemCaller('ownership'));
+    };
     const tools = makeTools({
       policy,
       pool: connected.pool,
       commands,
-      onOwnershipTrip: async ({ tool, caller, foreignCustomerId }) => {
-        trips.inc();
-        log.error({ tool, callerId: caller.id }, 'an answer to a customer named another customer');
-        const trip = { tool, customerId: caller.customerId ?? '', foreignCustomerId };
-        await execute(policy, recordOwnershipTrip, trip, systemCaller('ownership'));
-      },
+      onOwnershipTrip: tripped,
       onRefused: ({ tool, caller, error }) =>
         refusals.record({
           door: caller.surface,
@@ -273,6 +275,30 @@ export async function startPlatform(
         rates,
         publicUrl: configuration.publicUrl,
         log,
+      }),
+    );
+    http.mount(
+      '/chat',
+      chatPages({
+        tools: awake,
+        policy,
+        model: configuration.model,
+        authenticate,
+        rates,
+        clock: machineClock,
+        log,
+        metrics,
+        onAttempt: (caller, { tool, status, code }) =>
+          refusals.record({
+            door: 'chat',
+            operation: tool,
+            status,
+            code,
+            caller,
+            address: undefined,
+            requestId: caller.requestId ?? '',
+          }),
+        onForeign: (caller, foreignCustomerId) => tripped({ tool: 'chat', caller, foreignCustomerId }),
       }),
     );
     const docs = docsPages();

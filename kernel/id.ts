@@ -13,6 +13,8 @@ export const prefixes = [
   'can',
   'cat',
   'cgy',
+  'chs',
+  'cht',
   'cus',
   'dlv',
   'esm',

@@ -1,6 +1,7 @@
 import { makeStatement } from './bill/on-demand.ts';
 import { addCard } from './card/commands.ts';
 import { moveOffering } from './catalogue/commands.ts';
+import { beginTurn, escalateTurn, finishTurn, startChat } from './chat/commands.ts';
 import { freezeClock, thawClock } from './clock/commands.ts';
 import type { AnyDefinition } from './core/command.ts';
 import { registerCustomer, verifyIdentity } from './customer/commands.ts';
@@ -48,6 +49,10 @@ const byPeople: readonly AnyDefinition[] = [
   openTicketCommand,
   noteTicket,
   moveTicket,
+  startChat,
+  beginTurn,
+  finishTurn,
+  escalateTurn,
   freezeClock,
   thawClock,
   createAccessToken,

@@ -26,8 +26,10 @@ export interface CommandLine {
 export interface Doors {
   readonly url: string;
   http(method: string, path: string, body?: Json): Promise<Exchange>;
-  /** Runs a tool; what is proposed is confirmed. */
-  tool(name: string, input: Json): Promise<Exchange>;
+  /** Runs a tool; what is proposed is confirmed. With a token it is somebody else who asks. */
+  tool(name: string, input: Json, as?: string): Promise<Exchange>;
+  /** What is below `/chat`: sent with a body, read without. */
+  chat(path: string, body?: Json, as?: string): Promise<Exchange>;
   /** Runs `bss` with these arguments against the server. */
   bss(args: readonly string[]): Promise<CommandLine>;
   /** The same command drawn for a person, in this process: for pictures, which prove nothing. */
@@ -113,11 +115,14 @@ export function openDoors(
   return {
     url,
     http: (method, path, body) => http(method, path, body),
-    async tool(name, input) {
-      const first = await http('POST', `/tools/${name}`, input);
+    chat: (path, body, as) => http(body === undefined ? 'GET' : 'POST', `/chat${path}`, body, bearer(as)),
+    async tool(name, input, as) {
+      const first = await http('POST', `/tools/${name}`, input, bearer(as));
       const token = confirmationIn(first.answer);
       const { answer, ...rest } =
-        token === undefined ? first : await http('POST', `/tools/${name}`, input, { 'confirmation-token': token });
+        token === undefined
+          ? first
+          : await http('POST', `/tools/${name}`, input, { ...bearer(as), 'confirmation-token': token });
       const isDone = rest.status < 300 && typeof answer === 'object' && answer !== null && 'result' in answer;
       return { ...rest, answer: isDone ? answer.result : answer };
     },
@@ -125,6 +130,9 @@ export function openDoors(
     drawn: inProcess,
   };
 }
+
+const bearer = (token: string | undefined): Record<string, string> =>
+  token === undefined ? {} : { authorization: `Bearer ${token}` };
 
 /** The token of a proposal; undefined in any other answer. */
 function confirmationIn(answer: Json | undefined): string | undefined {

@@ -36,6 +36,7 @@ function doorsThat(answers: readonly { status: number; answer: Json }[]): {
   const doors: Doors = {
     url: 'http://nowhere',
     http: async (method, path, body) => next(`${method} ${path}`, body),
+    chat: () => Promise.reject(new Error('nobody talks here')),
     tool: async (name, input) => next(name, input),
     bss: async (args) => {
       const { status, answer } = next(`bss ${args.join(' ')}`);

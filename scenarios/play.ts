@@ -95,12 +95,14 @@ export async function play(scenario: Scenario, doors: Doors, audience: Audience,
   function makeCall(step: Step, names: Scope): (() => Promise<Exchange>) | undefined {
     const text = (given: string) => String(filled(given, names));
     const body = () => (step.body === undefined ? undefined : filled(step.body, names));
-    const { get, post, patch, delete: remove, tool, bss, advance } = step;
+    const { get, post, patch, delete: remove, tool, chat, bss, advance } = step;
+    const as = step.as === undefined ? undefined : text(step.as);
     if (get !== undefined) return () => doors.http('GET', pathOf(text(get)));
     if (post !== undefined) return () => doors.http('POST', pathOf(text(post)), body());
     if (patch !== undefined) return () => doors.http('PATCH', pathOf(text(patch)), body());
     if (remove !== undefined) return () => doors.http('DELETE', pathOf(text(remove)));
-    if (tool !== undefined) return () => doors.tool(text(tool), filled(step.input ?? {}, names));
+    if (tool !== undefined) return () => doors.tool(text(tool), filled(step.input ?? {}, names), as);
+    if (chat !== undefined) return () => doors.chat(text(chat), body(), as);
     if (advance !== undefined) return () => doors.tool('clock.advance', filled(advance, names));
     if (bss !== undefined) return () => commandLine(wordsOf(text(bss)));
     return undefined;

@@ -21,12 +21,15 @@ const stepShape = z.strictObject({
   patch: z.string().optional(),
   delete: z.string().optional(),
   tool: z.string().optional().describe('POST /tools/…'),
+  chat: z.string().optional().describe('What is below /chat: sent with a body, read without'),
   bss: z.string().optional().describe('A command line, without bss'),
   advance: z
     .strictObject({ days: json.optional(), hours: json.optional(), to: json.optional() })
     .optional()
     .describe('Moves business time'),
   play: z.string().optional().describe('Another file of steps'),
+  // Who asks, by their token; the operator when nobody is named.
+  as: z.string().optional(),
   // With what.
   body: json.optional(),
   input: json.optional(),
@@ -45,7 +48,7 @@ const stepShape = z.strictObject({
 });
 
 const said = ['given', 'when', 'then', 'and'] as const;
-const actions = ['get', 'post', 'patch', 'delete', 'tool', 'bss', 'advance', 'play'] as const;
+const actions = ['get', 'post', 'patch', 'delete', 'tool', 'chat', 'bss', 'advance', 'play'] as const;
 
 const step = stepShape.superRefine((given, context) => {
   const problem = (message: string) => context.addIssue({ code: 'custom', message });
@@ -61,7 +64,9 @@ const step = stepShape.superRefine((given, context) => {
     problem('a step without an action has no answer to judge');
   }
   if (action === undefined && given.show === undefined) problem('a step does or shows something');
-  if (given.body !== undefined && action !== 'post' && action !== 'patch') problem('body belongs to post and patch');
+  if (given.body !== undefined && action !== 'post' && action !== 'patch' && action !== 'chat')
+    problem('body belongs to post, patch and chat');
+  if (given.as !== undefined && action !== 'tool' && action !== 'chat') problem('as belongs to tool and chat');
   if (given.input !== undefined && action !== 'tool') problem('input belongs to tool');
   if (given.with !== undefined && action !== 'play') problem('with belongs to play');
   if (action === 'play' && present(['status', 'refused', 'expect', 'wait_until']).length > 0)

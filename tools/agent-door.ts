@@ -7,7 +7,7 @@ import type { ToolDescriptor, ToolDoor } from './registry.ts';
 export type AgentAnswer =
   | { outcome: 'done'; result: unknown }
   /** Money or destruction: nothing was done yet, and `token` confirms it. */
-  | { outcome: 'proposed'; proposal: JsonObject; token: string }
+  | { outcome: 'proposed'; proposal: JsonObject; token: string; expiresAt?: string }
   /** `error` is shaped as at the HTTP door: `reason`, `message`, `facts`, `fault`. */
   | { outcome: 'refused'; status: number; error: JsonObject }
   /** Nobody answered. What was sent may or may not have been done. */
@@ -29,6 +29,8 @@ export interface LocalParts {
   allows(tool: string): boolean;
   /** Judges what an agent sent as every door does. @throws AirtimeError for what cannot be kept, or never is. */
   judge(input: JsonObject): void;
+  /** Hears of what is refused here already, before the registry, which tells of its own refusals. */
+  onRefused?(tool: string, error: AirtimeError): void;
   /** A failure that is no answer: it is logged, and the agent is told nothing of it. */
   onDefect(error: unknown): void;
 }
@@ -36,9 +38,16 @@ export interface LocalParts {
 /** The tools of a caller in this process. A tool outside its scopes or its profile does not exist for it. */
 export function localDoor(parts: LocalParts): AgentDoor {
   const { tools, caller } = parts;
-  const answered = async (name: string, work: () => Promise<AgentAnswer>): Promise<AgentAnswer> => {
+  const before = (name: string, look: () => void): void => {
     try {
-      if (!parts.allows(name)) throw new AirtimeError(404, 'notFound', `There is no tool ${name}.`);
+      look();
+    } catch (error) {
+      if (error instanceof AirtimeError) parts.onRefused?.(name, error);
+      throw error;
+    }
+  };
+  const answered = async (work: () => Promise<AgentAnswer>): Promise<AgentAnswer> => {
+    try {
       return await work();
     } catch (error) {
       if (error instanceof AirtimeError) return { outcome: 'refused', status: error.status, error: told(error) };
@@ -54,14 +63,17 @@ export function localDoor(parts: LocalParts): AgentDoor {
       tools: tools.list(caller).filter((tool) => parts.allows(tool.name)),
     }),
     call: (name, input, confirmation) =>
-      answered(name, async () => {
-        parts.judge(input);
+      answered(async () => {
+        before(name, () => {
+          if (!parts.allows(name)) throw new AirtimeError(404, 'notFound', `There is no tool ${name}.`);
+          parts.judge(input);
+        });
         if (!tools.needsConfirmation(name, caller)) {
           return { outcome: 'done', result: await tools.run(name, input, caller) };
         }
         if (confirmation === undefined) {
           const { proposal, confirmation: given } = await tools.propose(name, input, caller);
-          return { outcome: 'proposed', proposal: asJson(proposal), token: given.token };
+          return { outcome: 'proposed', proposal: asJson(proposal), token: given.token, expiresAt: given.expiresAt };
         }
         return { outcome: 'done', result: (await tools.confirm(name, input, caller, confirmation)).result };
       }),

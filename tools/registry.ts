@@ -109,6 +109,12 @@ export interface OwnershipTrip {
   foreignCustomerId: string;
 }
 
+/**
+ * The guards of the registry itself, by name. All of them stand, always: only a proof that shows what each is good for
+ * takes one away, by making the tools without it.
+ */
+export type ToolGuard = 'tools.audience' | 'tools.session_owner' | 'tools.answer_owner';
+
 export interface ToolParts {
   readonly policy: Policy;
   /** For reads. */
@@ -118,11 +124,15 @@ export interface ToolParts {
   /** Tools that are neither command nor query: stepping business time is done by workers. */
   readonly extra?: readonly Tool[];
   readonly onOwnershipTrip?: (trip: OwnershipTrip) => Promise<void>;
+  readonly guardsOff?: ReadonlySet<string>;
   /** Hears of refusals, for the audit. Those of the HTTP tool door are told by that door itself. */
   readonly onRefused?: (refused: { tool: string; caller: Caller; error: AirtimeError }) => void;
 }
 
 export function makeTools(parts: ToolParts): ToolDoor {
+  const stands = (guard: ToolGuard): boolean => parts.guardsOff?.has(guard) !== true;
+  const isOf = (caller: Caller, tool: Tool | undefined): tool is Tool =>
+    tool !== undefined && (tool.descriptor.audience.includes(caller.audience) || !stands('tools.audience'));
   const tools = new Map<string, Tool>();
   const all: Tool[] = [
     ...parts.commands.filter(isOffered).map((command) => commandTool(command, parts.policy)),
@@ -138,8 +148,12 @@ export function makeTools(parts: ToolParts): ToolDoor {
   return {
     list: (caller) =>
       byName
-        .filter((tool) => tool.descriptor.audience.includes(caller.audience))
-        .map((tool) => (caller.audience === 'customer' ? withoutOwner(tool.descriptor) : tool.descriptor)),
+        .filter((tool) => isOf(caller, tool))
+        .map((tool) =>
+          caller.audience === 'customer' && stands('tools.session_owner')
+            ? withoutOwner(tool.descriptor)
+            : tool.descriptor,
+        ),
     run: (name, input, caller, keep) =>
       told(name, caller, async () => {
         const tool = mine(name, caller);
@@ -150,7 +164,7 @@ export function makeTools(parts: ToolParts): ToolDoor {
       }),
     needsConfirmation: (name, caller) => {
       const tool = tools.get(name);
-      return tool?.descriptor.audience.includes(caller.audience) === true && isConfirmed(tool);
+      return isOf(caller, tool) && isConfirmed(tool);
     },
     preview: (name, input, caller) => told(name, caller, async () => proposalOf(mine(name, caller), input, caller)),
     propose: (name, input, caller) =>
@@ -195,8 +209,20 @@ export function makeTools(parts: ToolParts): ToolDoor {
 
   function mine(name: string, caller: Caller): Tool {
     const tool = tools.get(name);
-    if (!tool?.descriptor.audience.includes(caller.audience)) throw unknownTool(name);
+    if (!isOf(caller, tool)) throw unknownTool(name);
     return tool;
+  }
+
+  function ownInput(tool: Tool, input: unknown, caller: Caller): unknown {
+    const isTold = isJsonObject(input) && Object.hasOwn(input, ownerField);
+    return isTold && !stands('tools.session_owner') ? input : asOwner(tool.descriptor, input, caller);
+  }
+
+  function checkedOwner(output: unknown, caller: Caller): unknown {
+    const answer = plain(output);
+    const foreign = foreignOwner(answer, caller.customerId);
+    if (foreign !== undefined && stands('tools.answer_owner')) throw new ForeignOwner(foreign);
+    return answer;
   }
 
   async function runOwned(
@@ -209,7 +235,7 @@ export function makeTools(parts: ToolParts): ToolDoor {
     const keepPlain: KeepOutput | undefined = keep && ((tx, output) => keep(tx, plain(output)));
     if (caller.audience !== 'customer') return plain(await tool.run(input, caller, keepPlain, before));
     return withheld(tool, caller, async () => {
-      const own = asOwner(tool.descriptor, input, caller);
+      const own = ownInput(tool, input, caller);
       // A command that would tell of somebody else is undone before it is answered.
       const keepOwn: KeepOutput = async (tx, output) => {
         checkedOwner(output, caller);
@@ -227,7 +253,7 @@ export function makeTools(parts: ToolParts): ToolDoor {
       });
     }
     const given = input ?? {};
-    const own = caller.audience === 'customer' ? asOwner(tool.descriptor, given, caller) : given;
+    const own = caller.audience === 'customer' ? ownInput(tool, given, caller) : given;
     const judged = async (): Promise<Proposal> => {
       const told: Preview = (await tool.preview?.(own, caller)) ?? { what: `${summary}.` };
       const amount = told.amount ? { ...told.amount, text: formatMoney(told.amount) } : null;
@@ -421,13 +447,6 @@ class ForeignOwner extends Error {
   constructor(readonly customerId: string) {
     super('an answer names another customer');
   }
-}
-
-function checkedOwner(output: unknown, caller: Caller): unknown {
-  const answer = plain(output);
-  const foreign = foreignOwner(answer, caller.customerId);
-  if (foreign !== undefined) throw new ForeignOwner(foreign);
-  return answer;
 }
 
 const customerIdForm = /^cus_[0-9a-z]{26}$/;

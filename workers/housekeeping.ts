@@ -1,6 +1,7 @@
 import { systemCaller } from '../kernel/caller.ts';
 import type { MachineClock } from '../kernel/clock.ts';
 import { forgetRefusals } from '../policy/audit/commands.ts';
+import { forgetChats } from '../policy/chat/commands.ts';
 import { execute, type Policy } from '../policy/core/command.ts';
 import { forgetConfirmations } from '../policy/core/confirmation.ts';
 import { forgetIdempotency } from '../policy/core/idempotency.ts';
@@ -13,11 +14,11 @@ const hourMs = 3_600_000;
 const batch = 10_000;
 
 /** What has its day and is then forgotten, a batch at a time. */
-const forgetful = [forgetIdempotency, forgetConfirmations, forgetUsageKeys, forgetRefusals, forgetRates];
+const forgetful = [forgetIdempotency, forgetConfirmations, forgetUsageKeys, forgetRefusals, forgetRates, forgetChats];
 
 /**
  * Forgets what has had its day: answers kept for repeated requests, stale proposals, record ids of usage that
- * are older than their retention, old refusals, counts of requests. Once an hour; any number of processes may.
+ * are older than their retention, old refusals, counts of requests, old conversations. Once an hour; any number of processes may.
  */
 export function makeHousekeeping(policy: Policy, clock: MachineClock, log: WorkerLog, everyMs = hourMs): Loop {
   return makeLoop(

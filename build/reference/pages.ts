@@ -270,7 +270,7 @@ function rulesPage({ rules }: Reference): Page {
   const groups = new Map<string, Markup[]>();
   for (const { code, sentences, status, operations, tools } of rules) {
     const group = code.split('.')[0] ?? code;
-    const row = html`<tr id="${code}"><td><code>${code}</code><td>${sentences.join(' Or: ')}<td>${status}<td class="dim">${operations.map(({ api, operationId }) => html`<a href="${api}.html#${operationId}">${api} ${operationId}</a> `)}${tools.map((tool) => html`<a href="tools.html#${tool}">${tool}</a> `)}${operations.length + tools.length === 0 && 'every request with a body'}`;
+    const row = html`<tr id="${code}"><td><code>${code}</code><td>${sentences.join(' Or: ')}<td>${status}<td class="dim">${operations.map(({ api, operationId }) => html`<a href="${api}.html#${operationId}">${api} ${operationId}</a> `)}${tools.map((tool) => html`<a href="tools.html#${tool}">${tool}</a> `)}${operations.length + tools.length === 0 && (code.startsWith('chat.') ? 'what is said to the assistant' : 'every request with a body')}`;
     groups.set(group, [...(groups.get(group) ?? []), row]);
   }
   return {

@@ -283,7 +283,10 @@ function ruleReferences(all: readonly ApiReference[]): RuleReference[] {
     { code: keyReused.code, sentence: keyReused.sentence, status: keyReused.status ?? 422 },
     { ...cardNumberNeverStored, status: 422 },
   ];
-  const inCommands = commands.flatMap((command) => command.rules.map((rule) => ({ ...rule, tool: command.name })));
+  const inCommands = commands.flatMap(({ name, audience, rules }) =>
+    // A command of the house itself is no tool.
+    rules.map((rule) => ({ ...rule, tool: audience.every((one) => one === 'system') ? undefined : name })),
+  );
   const codes = new Set([...doors, ...inCommands, ...met].map((one) => one.code));
   return [...codes].sort().map((code) => {
     const uses = met.filter((one) => one.code === code);
@@ -295,7 +298,9 @@ function ruleReferences(all: readonly ApiReference[]): RuleReference[] {
       sentences: [...new Set(same.map((one) => one.sentence))],
       status: own.status ?? 422,
       operations: uses.map(({ api, operationId }) => ({ api, operationId })),
-      tools: [...new Set(inCommands.filter((one) => one.code === code).map((one) => one.tool))].sort(),
+      tools: [
+        ...new Set(inCommands.flatMap((one) => (one.code === code && one.tool !== undefined ? [one.tool] : []))),
+      ].sort(),
     };
   });
 }

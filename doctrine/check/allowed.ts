@@ -13,8 +13,12 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
     'surfaces/cli/connection.ts: node:crypto randomUUID':
       'The terminal makes the key under which its own retry is the same request.',
     'surfaces/mcp/seal.ts: node:crypto randomBytes': 'A nonce of AES-GCM, which must never come twice.',
-    'surfaces/mcp/told.ts: node:crypto randomUUID':
+    'tools/told.ts: node:crypto randomUUID':
       'The mark around what people wrote: they must not be able to guess it and close it themselves.',
+    'surfaces/chat/instructions.ts: node:crypto randomUUID':
+      'The mark around what a person says: they must not be able to guess it and close it themselves.',
+    'adapters/language-model.ts: globalThis':
+      'The library has its switch for warnings there; no clock is read and no lot drawn.',
     'surfaces/cli/import-usage.ts: Date.now':
       'How often the progress of an import is drawn, on the machine that draws it.',
     'surfaces/cli/waiting.ts: Date.now': 'How long somebody has waited at a terminal, on the machine that says so.',

@@ -2,6 +2,7 @@ import { confirmationRules } from '../../policy/core/confirmation.ts';
 import { careCases } from './care-cases.ts';
 import type { Case } from './case.ts';
 import { catalogueCases } from './catalogue-cases.ts';
+import { chatCases } from './chat-cases.ts';
 import { confirmationCases } from './confirmation-cases.ts';
 import { lifeCases } from './life-cases.ts';
 import { lineCases } from './line-cases.ts';
@@ -17,6 +18,7 @@ export interface Planted {
 export const cases: Readonly<Record<string, Case>> = {
   ...careCases,
   ...catalogueCases,
+  ...chatCases,
   ...confirmationCases,
   ...lifeCases,
   ...lineCases,

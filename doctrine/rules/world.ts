@@ -1,4 +1,7 @@
 import pg from 'pg';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { chatPages } from '../../app/chat.ts';
 import { bindExtras } from '../../app/extra-tools.ts';
 import { apis } from '../../generated/operations.ts';
 import { createHandlers } from '../../handlers/index.ts';
@@ -7,7 +10,7 @@ import { commands } from '../../policy/commands.ts';
 import { type Policy, transaction } from '../../policy/core/command.ts';
 import { runStatement } from '../../policy/core/transaction.ts';
 import { activationCommandsFor, resourceCommandsFor } from '../../policy/resources.ts';
-import { testDoor } from '../../surfaces/http/testing.ts';
+import { testDoor, testTokens } from '../../surfaces/http/testing.ts';
 import { queriesFor } from '../../tools/queries.ts';
 import { makeTools } from '../../tools/registry.ts';
 import { openHouse, operator } from '../house.ts';
@@ -43,6 +46,8 @@ export interface World {
   ): Promise<Answer>;
   /** One call of a tool, over HTTP too. */
   tool(name: string, input: Json, headers?: Record<string, string>): Promise<Answer>;
+  /** One request at the door of conversations, without a model. */
+  chat(path: string, body: Json, headers?: Record<string, string>): Promise<Answer>;
   /** A resource made by a request that must succeed. @returns its id. */
   made(target: string, body: Json): Promise<string>;
   customer(card?: string): Promise<string>;
@@ -123,6 +128,21 @@ export async function openWorld(): Promise<OpenWorld> {
     tools,
   });
 
+  door.server.mount(
+    '/chat',
+    chatPages({
+      tools,
+      policy,
+      model: undefined,
+      authenticate: async (token) => (Object.hasOwn(testTokens, token) ? testTokens[token] : undefined),
+      clock,
+      log: pino({ level: 'silent' }),
+      metrics: new Registry(),
+      onAttempt: () => undefined,
+      onForeign: async () => undefined,
+    }),
+  );
+
   async function ask(method: string, path: string, body?: Json, headers: Record<string, string> = {}): Promise<Answer> {
     const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
     const response = await fetch(door.url + path, {
@@ -181,6 +201,7 @@ export async function openWorld(): Promise<OpenWorld> {
   const world: World = {
     tmf: (method, target, body, headers) => ask(method, pathOf(target), body, headers),
     tool: (name, input, headers) => ask('POST', `/tools/${name}`, input, headers),
+    chat: (path, body, headers) => ask('POST', `/chat${path}`, body, headers),
     async made(target, body) {
       const held = [...off];
       off.clear();

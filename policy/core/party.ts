@@ -55,6 +55,8 @@ export const refs = {
   paymentMethod: (id: string, name?: string) => reference('TMF670', 'paymentMethod', id, name),
   /** What the bank took back has no API of its own: it goes by the gateway's key. */
   chargeback: (key: string) => unserved('Chargeback', key, 'Chargeback'),
+  /** A conversation is kept at the chat door and is no resource of an API. */
+  chat: (id: string) => unserved('ChatSession', id, 'Conversation'),
   bill: (id: string) => reference('TMF678', 'customerBill', id),
   /** A billing account is a reference only: no API of ours serves it. */
   account: (id: string) => unserved('BillingAccount', id, 'Billing account'),

@@ -11,6 +11,8 @@ export interface Tables {
   billingAccount: models.BillingAccountModel;
   bucket: models.BucketModel;
   businessClock: models.BusinessClockModel;
+  chatSession: models.ChatSessionModel;
+  chatTurn: models.ChatTurnModel;
   confirmation: models.ConfirmationModel;
   delivery: models.DeliveryModel;
   deliveryQueue: models.DeliveryQueueModel;

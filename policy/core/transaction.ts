@@ -40,6 +40,12 @@ export interface Settings {
   actionTimeoutMinutes: number;
   /** How long refused requests are remembered. */
   auditRetentionDays: number;
+  /** How often a customer may write to the assistant in an hour. */
+  chatTurnsPerHour: number;
+  /** What a customer's conversations may cost in a month, in minor units of the currency. */
+  chatCostPerMonth: number;
+  /** How long conversations are kept. */
+  chatRetentionDays: number;
   /** An order waits until somebody has seen who the customer is. */
   orderRequiresVerifiedIdentity: boolean;
 }

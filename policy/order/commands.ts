@@ -7,6 +7,7 @@ import { chargeableCard } from '../card/commands.ts';
 import { type OfferingTerms, readOffering } from '../catalogue/offering-terms.ts';
 import { command, type Preview } from '../core/command.ts';
 import { schedule } from '../core/flow.ts';
+import { belongsToCaller } from '../core/ownership.ts';
 import { customerIdOf, objects, refs, text } from '../core/party.ts';
 import {
   type CreateInput,
@@ -330,6 +331,9 @@ export const placeOrder = command<z.infer<typeof placeInput>, OrderFacts, Stored
   apply: acknowledge,
 });
 
+/** For orders of a line that a customer may place: it is one of theirs. */
+export const lineIsCallers = belongsToCaller<OrderFacts>((facts) => facts.customerId);
+
 const topUpInput = z.object({
   subscriptionId: z.string().describe('The line'),
   offering: z.string().describe('The add-on, by code or id'),
@@ -339,11 +343,11 @@ export const topUp = command<z.infer<typeof topUpInput>, OrderFacts, Stored>({
   name: 'subscription.top_up',
   summary: 'Buy an add-on for a line',
   input: topUpInput,
-  audience: ['operator', 'integrator'],
+  audience: ['operator', 'customer', 'integrator'],
   effect: 'money',
   positional: ['subscriptionId', 'offering'],
   examples: ['bss subscription top-up sub_… VAS_DATA_1GB'],
-  rules: buyingRules,
+  rules: [lineIsCallers, ...buyingRules],
   async facts(tx, input) {
     const line = await findRow(tx, 'subscription', { id: input.subscriptionId });
     const document = await documentFor(tx, line?.customerId ?? '', input.offering, input.subscriptionId, undefined);
@@ -362,15 +366,16 @@ export const changePlan = command<z.infer<typeof changePlanInput>, OrderFacts, S
   name: 'subscription.change_plan',
   summary: 'Change a line to another plan at its next renewal, which charges the new price',
   input: changePlanInput,
-  audience: ['operator', 'integrator'],
+  audience: ['operator', 'customer', 'integrator'],
   effect: 'money',
   positional: ['subscriptionId', 'offering'],
   examples: ['bss subscription change-plan sub_… PLAN_L'],
-  rules: buyingRules,
+  rules: [lineIsCallers, ...buyingRules],
   async facts(tx, { subscriptionId, offering }) {
     const line = await findRow(tx, 'subscription', { id: subscriptionId });
-    if (!line) throw notFound('subscription', subscriptionId);
-    return orderFacts(tx, await documentFor(tx, line.customerId, offering, line.id, undefined, 'modify'));
+    if (!line && tx.caller.audience !== 'customer') throw notFound('subscription', subscriptionId);
+    const document = await documentFor(tx, line?.customerId ?? '', offering, subscriptionId, undefined, 'modify');
+    return orderFacts(tx, line ? document : { ...document, relatedParty: [] });
   },
   preview: previewOrder,
   apply: acknowledge,

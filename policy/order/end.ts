@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type AnyCommand, command } from '../core/command.ts';
 import type { StepDefinition } from '../core/flow.ts';
+import { belongsToCaller } from '../core/ownership.ts';
 import { refs } from '../core/party.ts';
 import { documentOf, type Stored } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
@@ -9,7 +10,7 @@ import { logInteraction } from '../interaction/commands.ts';
 import { endLine as endLineNow, isEndAhead, withdrawEnd } from '../subscription/end.ts';
 import { lockLine } from '../subscription/line.ts';
 import { afterCancel } from './cancel.ts';
-import { acknowledge, orderFacts, previewOrder } from './commands.ts';
+import { acknowledge, lineIsCallers, orderFacts, previewOrder } from './commands.ts';
 import { finalItemStates, type Item, lockItem, moveItem, refusalNote } from './progress.ts';
 import { buyingRules, type OrderFacts } from './rules.ts';
 
@@ -26,11 +27,11 @@ export const endLine: AnyCommand = command<z.infer<typeof endInput>, OrderFacts,
   name: 'subscription.end',
   summary: 'End a line, at the end of its period or now; nothing is given back',
   input: endInput,
-  audience: ['operator', 'integrator'],
+  audience: ['operator', 'customer', 'integrator'],
   effect: 'destructive',
   positional: ['subscriptionId'],
   examples: ['bss subscription end sub_…', 'bss subscription end sub_… --when now'],
-  rules: buyingRules,
+  rules: [lineIsCallers, ...buyingRules],
   async facts(tx, input) {
     const line = await findRow(tx, 'subscription', { id: input.subscriptionId });
     return orderFacts(tx, {
@@ -74,11 +75,11 @@ export const withdrawLineEnd: AnyCommand = command<z.infer<typeof withdrawInput>
   name: 'subscription.withdraw_end',
   summary: 'Withdraw the end of a line that waits for the end of its period: it renews as ever',
   input: withdrawInput,
-  audience: ['operator', 'integrator'],
+  audience: ['operator', 'customer', 'integrator'],
   effect: 'write',
   positional: ['subscriptionId'],
   examples: ['bss subscription withdraw-end sub_…'],
-  rules: [endWaits],
+  rules: [belongsToCaller<WithdrawFacts>(({ line }) => line?.customerId), endWaits],
   async facts(tx, input) {
     const known = await findRow(tx, 'subscription', { id: input.subscriptionId });
     if (!known) return { line: undefined, item: undefined };

@@ -18,6 +18,11 @@ export const settingsSchema = z.object({
   renewalNoticeDays: z.number().int().min(0).max(27).default(3),
   actionTimeoutMinutes: z.number().int().min(1).max(1440).default(30),
   auditRetentionDays: z.number().int().min(1).max(3650).default(90),
+  /** How often a customer may write to the assistant in an hour of machine time. */
+  chatTurnsPerHour: z.number().int().min(1).max(100_000).default(60),
+  /** What a customer's conversations may cost in a month, in minor units of the currency. */
+  chatCostPerMonth: z.number().int().min(0).max(1_000_000).default(500),
+  chatRetentionDays: z.number().int().min(1).max(3650).default(365),
   orderRequiresVerifiedIdentity: z.boolean().default(false),
 });
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { JsonObject } from '../../kernel/json.ts';
 import { command } from '../core/command.ts';
+import { belongsToCaller } from '../core/ownership.ts';
 import { objects } from '../core/party.ts';
 import { documentOf, type Stored, saveResource } from '../core/resource.ts';
 import { getRow, insertRow } from '../core/table.ts';
@@ -42,11 +43,11 @@ export const setRoaming = command<z.infer<typeof roamingInput>, LineFacts, Store
   name: 'subscription.set_roaming',
   summary: 'Switch roaming of a line on or off',
   input: roamingInput,
-  audience: ['operator', 'integrator'],
+  audience: ['operator', 'customer', 'integrator'],
   effect: 'write',
   positional: ['subscriptionId', 'roaming'],
   examples: ['bss subscription set-roaming sub_… off'],
-  rules: [roamingNeedsLiveLine],
+  rules: [belongsToCaller<LineFacts>(({ line }) => line?.customerId), roamingNeedsLiveLine],
   facts: (tx, input) => lineFacts(tx, input.subscriptionId),
   async apply(tx, facts, input) {
     const line = theLine(facts);

@@ -3,6 +3,7 @@ import { notFound } from '../../kernel/error.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { command } from '../core/command.ts';
 import { appendEvent } from '../core/event.ts';
+import { belongsToCaller } from '../core/ownership.ts';
 import { customerIdOf, objects, refs, text } from '../core/party.ts';
 import {
   createResource,
@@ -65,22 +66,26 @@ async function ticketFacts(
   tx: Tx,
   document: JsonObject,
   before: JsonObject | undefined,
-): Promise<Pick<TicketFacts, 'caseState' | 'openTickets'>> {
+): Promise<Pick<TicketFacts, 'caseState' | 'caseOwner' | 'openTickets'>> {
   const parentId = caseOf(document);
   let caseState: string | undefined;
+  let caseOwner: string | undefined;
   if (parentId !== undefined && parentId !== document.id) {
     // Shared with other tickets of the case, and apart from its closing.
     const [parent] = await tx.sql<{
       state: string | null;
-    }>`SELECT "state" FROM "trouble_ticket" WHERE "id" = ${parentId} FOR SHARE`;
+      customerId: string | null;
+    }>`SELECT "state", "customer_id" FROM "trouble_ticket" WHERE "id" = ${parentId} FOR SHARE`;
     caseState = parent?.state ?? undefined;
+    // A case that there is not, and one of nobody, is no customer's.
+    caseOwner = parent?.customerId ?? '';
   }
   const id = before === undefined ? undefined : text(document.id);
-  if (id === undefined) return { caseState, openTickets: [] };
+  if (id === undefined) return { caseState, caseOwner, openTickets: [] };
   const open = await tx.sql<{ id: string }>`SELECT "id" FROM "trouble_ticket"
     WHERE ("parent_id" = ${id} OR "id" = ANY(${namedTickets(document)})) AND "id" <> ${id} AND NOT ("state" = ANY(${[...endedTicketStates]}))
     ORDER BY "id" LIMIT 20`;
-  return { caseState, openTickets: open.map((ticket) => ticket.id) };
+  return { caseState, caseOwner, openTickets: open.map((ticket) => ticket.id) };
 }
 
 /** TMF621 has events of its own for a ticket that was resolved, and for one that waits to be told something. */
@@ -180,11 +185,11 @@ export const openTicketCommand = command<z.infer<typeof openInput>, TicketFacts,
   name: 'ticket.open',
   summary: 'Open a trouble ticket',
   input: openInput,
-  audience: ['operator', 'integrator'],
+  audience: ['operator', 'customer', 'integrator'],
   effect: 'write',
   positional: ['name', 'description'],
   examples: ['bss ticket open "No data" "Nothing loads since noon" --customer-id cus_…'],
-  rules: [caseIsOpen],
+  rules: [belongsToCaller<TicketFacts>(({ caseOwner, document }) => caseOwner ?? customerIdOf(document)), caseIsOpen],
   async facts(tx, input) {
     // Whoever is a customer speaks only for themselves.
     const customerId = tx.caller.customerId ?? input.customerId;

@@ -6,6 +6,8 @@ import { caseOf } from './resource.ts';
 export interface TicketFacts extends ResourceFacts {
   /** The state of the case it is part of; undefined when it is part of none of ours. */
   caseState: string | undefined;
+  /** Whose case that is; empty for nobody's. */
+  caseOwner: string | undefined;
   /** Its own tickets on which work goes on. */
   openTickets: readonly string[];
 }

@@ -1,6 +1,7 @@
 import { listAudit } from './audit.ts';
 import { listBills, showBill } from './bill.ts';
 import { showClock } from './clock.ts';
+import { listConversations, showConversation } from './conversation.ts';
 import { listCustomers, showCustomer } from './customer.ts';
 import { showDashboard } from './dashboard.ts';
 import { showEsim } from './esim.ts';
@@ -41,4 +42,6 @@ export const queries: readonly AnyQuery[] = [
   listAudit,
   showDashboard,
   showEsim,
+  listConversations,
+  showConversation,
 ];

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Caller } from '../../kernel/caller.ts';
+import type { Caller, Surface } from '../../kernel/caller.ts';
 import { authenticated, type Guard, hasScope, through } from './authorise.ts';
 import { requestIdFor, setCaller } from './server.ts';
 
@@ -12,7 +12,7 @@ export interface Agent {
 }
 
 /** Lets in whoever calls a surface for agents that is mounted at this door. @throws HttpProblem 401, 429 */
-export async function agentOf(request: IncomingMessage, guard: Guard): Promise<Agent> {
+export async function agentOf(request: IncomingMessage, guard: Guard, surface: Surface = 'mcp'): Promise<Agent> {
   let secret = '';
   const token = await authenticated(request, {
     ...guard,
@@ -21,7 +21,7 @@ export async function agentOf(request: IncomingMessage, guard: Guard): Promise<A
       return guard.authenticate(given);
     },
   });
-  const caller = through(token, 'mcp', requestIdFor(request));
+  const caller = through(token, surface, requestIdFor(request));
   setCaller(request, caller);
   return { caller, secret, allows: (tool) => hasScope(caller, 'tools', tool) };
 }

@@ -106,6 +106,12 @@ export function setCaller(request: IncomingMessage, caller: Caller): void {
   if (exchange) exchange.caller = caller;
 }
 
+/** What a mounted surface was asked, for log, measures and audit: a word of its own, never what was typed. */
+export function setOperation(request: IncomingMessage, operation: string): void {
+  const exchange = exchanges.get(request);
+  if (exchange) exchange.operationName = operation;
+}
+
 /** The id of a request, for a mounted surface. */
 export function requestIdFor(request: IncomingMessage): string {
   return exchanges.get(request)?.requestId ?? requestIdOf(undefined);

@@ -84,6 +84,9 @@ export function testWire(pool: pg.Pool = nowhere()): Wire {
         renewalNoticeDays: 3,
         actionTimeoutMinutes: 15,
         auditRetentionDays: 90,
+        chatTurnsPerHour: 60,
+        chatCostPerMonth: 500,
+        chatRetentionDays: 365,
         orderRequiresVerifiedIdentity: false,
       },
       outside: {

@@ -1,11 +1,11 @@
 import type { CallToolResult, InputRequiredResult, Server, ServerContext } from '@modelcontextprotocol/server';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import type { AgentAnswer, AgentDoor } from '../../tools/agent-door.ts';
+import { commandLine, fenced, question, refusal, rulesText, structured } from '../../tools/told.ts';
+import { answersSecret, describedTool, everydayOf, finders, foundTools, listed } from '../../tools/toolsets.ts';
 import { handbook, type Page } from './handbook.ts';
 import { housePrompts } from './prompts.ts';
 import { type Seal, sealOf } from './seal.ts';
-import { commandLine, fenced, question, refusal, rulesText, structured } from './told.ts';
-import { answersSecret, everydayOf, finders, listed } from './toolsets.ts';
 
 /** The library as it is loaded, with the first agent that comes: a server that meets none keeps its memory. */
 export type Sdk = typeof import('@modelcontextprotocol/server');
@@ -70,11 +70,7 @@ export function agentServer(sdk: Sdk, parts: AgentParts): Server {
   });
 
   async function find(input: JsonObject): Promise<CallToolResult> {
-    const wanted = typeof input.search === 'string' ? input.search.toLowerCase() : '';
-    const { tools } = await door.list();
-    const items = tools
-      .filter(({ name, summary }) => name.includes(wanted) || summary.toLowerCase().includes(wanted))
-      .map(({ name, summary, effect }) => ({ name, summary, effect }));
+    const items = foundTools((await door.list()).tools, input.search);
     const lines = items.map(({ name, summary, effect }) => `${name} (${effect}): ${summary}`);
     return { ...text(lines.join('\n') || 'No tool is named so.'), structuredContent: { items } };
   }
@@ -83,8 +79,7 @@ export function agentServer(sdk: Sdk, parts: AgentParts): Server {
     const { tools } = await door.list();
     const tool = tools.find(({ name }) => name === input.name);
     if (!tool) return unknown(String(input.name), {});
-    const { name, summary, effect, rules, examples } = tool;
-    const shown = { name, summary, effect, input: tool.input, output: tool.output, rules, examples };
+    const shown = describedTool(tool);
     return { ...text(JSON.stringify(shown)), structuredContent: structured(shown) };
   }
 

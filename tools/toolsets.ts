@@ -1,6 +1,6 @@
-import type { Audience } from '../../kernel/caller.ts';
-import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
-import type { AgentTool } from '../../tools/agent-door.ts';
+import type { Audience } from '../kernel/caller.ts';
+import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
+import type { AgentTool } from './agent-door.ts';
 
 /** What operators and integrators both do every day. */
 const ofBoth = [
@@ -41,6 +41,13 @@ const everyday: Readonly<Record<Audience, readonly string[]>> = {
     'bill.list',
     'bill.show',
     'esim.show',
+    'subscription.top_up',
+    'subscription.change_plan',
+    'subscription.withdraw_plan_change',
+    'subscription.end',
+    'subscription.withdraw_end',
+    'subscription.set_roaming',
+    'ticket.open',
   ],
   system: [],
 };
@@ -114,6 +121,19 @@ const callInput: ListedTool['inputSchema'] = {
   additionalProperties: false,
 };
 
+/** Tools whose name or summary holds the words, for `tools.find`. */
+export function foundTools(tools: readonly AgentTool[], search: unknown) {
+  const wanted = typeof search === 'string' ? search.toLowerCase() : '';
+  return tools
+    .filter(({ name, summary }) => name.includes(wanted) || summary.toLowerCase().includes(wanted))
+    .map(({ name, summary, effect }) => ({ name, summary, effect }));
+}
+
+/** All that `tools.describe` tells of a tool. */
+export function describedTool({ name, summary, effect, rules, examples, input, output }: AgentTool) {
+  return { name, summary, effect, input, output, rules, examples };
+}
+
 /** How a model reaches the tools that are not listed. */
 export const finders: readonly ListedTool[] = [
   {
@@ -144,7 +164,7 @@ const exactMax = Number.MAX_SAFE_INTEGER;
  * every exact number keeps, and of an answer its descriptions and the ban on more. It allows what the whole one allows;
  * `tools.describe` shows that, and the server judges by that.
  */
-function lean(schema: JsonObject, isAnswer: boolean): JsonObject {
+export function lean(schema: JsonObject, isAnswer: boolean): JsonObject {
   const kept: JsonObject = {};
   for (const [name, value] of Object.entries(schema)) {
     if (name === 'pattern' && (isAnswer || typeof schema.format === 'string')) continue;

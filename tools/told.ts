@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
-import { afterRefusal } from '../../tools/recovery.ts';
+import { isJsonObject, type JsonObject } from '../kernel/json.ts';
+import { afterRefusal } from './recovery.ts';
 
 // What a terminal or a chat window would obey, and what hides text from the person who reads it.
 const controls = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;

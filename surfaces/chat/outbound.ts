@@ -1,0 +1,111 @@
+import type { Caller } from '../../kernel/caller.ts';
+import type { Conversations } from '../../tools/conversations.ts';
+
+const secrets = /\b(?:air|cnf)_[A-Za-z0-9_-]{16,}/g;
+/** What stands where a secret stood. */
+export const secretMark = '(a secret was taken out)';
+const unnamed = '(not yours)';
+/** What is answered when more than a name would have to be taken out. */
+export const withheldReply = 'That answer named something that is not yours, so it is withheld.';
+
+/** Tokens and confirmations belong on nobody's screen here, and before no model. */
+export function withoutSecrets(text: string): string {
+  return text.replace(secrets, secretMark);
+}
+
+// What a terminal would obey and what hides text from a reader; line ends and tabs are for reading.
+const controls = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
+
+export function withoutControls(text: string): string {
+  return text.replace(controls, (found) => (/^[\n\t\r]+$/.test(found) ? found : found.replace(/[^\n\t]/g, '')));
+}
+
+const id = /[a-z]{2,3}_[0-9a-hjkmnp-tv-z]{26}/gi;
+// Figures with the marks that people put between them.
+const figures = /\+?\d(?:[ .()/-]{0,2}\d){7,21}/g;
+// Bounded, so that a long text of a hostile model costs no more than its length.
+const email = /[\p{L}\p{N}._%+-]{1,64}@[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{N}-]{1,63}){1,8}/gu;
+
+/** The catalogue is everybody's. */
+const publicPrefix = /^(?:ofr|prc|cat|cgy|spc|usp)_/i;
+
+const digits = (text: string): string => text.replace(/\D/g, '');
+
+function base64Of(text: string): string[] {
+  return [...text.matchAll(/[A-Za-z0-9+/_-]{16,}={0,2}/g)].map(([found]) =>
+    Buffer.from(found, 'base64').toString('utf8').normalize('NFKC'),
+  );
+}
+
+function hexOf(text: string): string[] {
+  return [...text.matchAll(/(?:[0-9a-f]{2}){12,}/gi)].map(([found]) => Buffer.from(found, 'hex').toString('utf8'));
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text.replace(/%([0-7][0-9a-f])/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+  }
+}
+
+/** The text as somebody would write it who wants it overlooked. */
+function disguises(text: string): string[] {
+  const plain = unescaped(text);
+  const squeezed = plain.replace(/[^\p{L}\p{N}_@.]/gu, '');
+  const backwards = [...squeezed].reverse().join('');
+  return [plain, squeezed, backwards, ...base64Of(text), ...hexOf(text)];
+}
+
+const found = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([one]) => one);
+
+export interface Outbound {
+  text: string;
+  /** Whether anything was taken out, which is told to nobody but the audit. */
+  isChanged: boolean;
+  /** Customers whose it was, for those things that are somebody's. */
+  foreign: string[];
+}
+
+/**
+ * The last look at what a model wrote to a customer: an id, a number or an address that is not the customer's own does
+ * not leave. What is another's and what is nobody's are treated alike, so that nothing is learned by asking for either.
+ */
+export async function outbound(text: string, caller: Caller, owners: Conversations['owners']): Promise<Outbound> {
+  const plain = text.normalize('NFKC').replace(/\p{Cf}/gu, '');
+  const hidden = disguises(plain);
+  const all = [plain, ...hidden];
+  const ids = [...new Set(all.flatMap((one) => found(one, id)).map((one) => one.toLowerCase()))];
+  const numbers = [...new Set(all.flatMap((one) => found(one, figures)).map(digits))].filter((one) => one.length >= 8);
+  const emails = [...new Set(all.flatMap((one) => found(one, email)).map((one) => one.toLowerCase()))];
+  const known = await owners({
+    ids: ids.slice(0, 500),
+    figures: numbers.slice(0, 500),
+    emails: emails.slice(0, 500),
+  });
+  const ownedBy = (value: string) => known.filter((one) => one.value.toLowerCase() === value);
+  const isOwn = (value: string) => ownedBy(value).some((one) => one.customerId === caller.customerId);
+  const badIds = new Set(ids.filter((one) => !publicPrefix.test(one) && !isOwn(one)));
+  // A run of figures is somebody's number only where we know it; a date or an amount is not.
+  // An ICCID is never told whole, not even one's own.
+  const cardNumbers = found(plain, /(?<!\d)\d{18,22}(?!\d)/g);
+  const badNumbers = new Set([...cardNumbers, ...numbers.filter((one) => ownedBy(one).length > 0 && !isOwn(one))]);
+  const badEmails = new Set(emails.filter((one) => !isOwn(one)));
+  const foreign = [...badIds, ...badNumbers, ...badEmails].flatMap((value) =>
+    ownedBy(value).flatMap(({ customerId }) =>
+      customerId === null || customerId === caller.customerId ? [] : customerId,
+    ),
+  );
+  if (badIds.size + badNumbers.size + badEmails.size === 0) return { text, isChanged: false, foreign: [] };
+  const cleaned = plain
+    .replace(id, (one) => (badIds.has(one.toLowerCase()) ? unnamed : one))
+    .replace(email, (one) => (badEmails.has(one.toLowerCase()) ? unnamed : one))
+    .replace(figures, (one) => (badNumbers.has(digits(one)) ? unnamed : one));
+  const isLeft = [cleaned, ...disguises(cleaned)].some(
+    (one) =>
+      found(one, id).some((value) => badIds.has(value.toLowerCase())) ||
+      found(one, email).some((value) => badEmails.has(value.toLowerCase())) ||
+      found(one, figures).some((value) => badNumbers.has(digits(value))),
+  );
+  return { text: isLeft ? withheldReply : cleaned, isChanged: true, foreign: [...new Set(foreign)] };
+}
