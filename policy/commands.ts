@@ -5,9 +5,11 @@ import { beginTurn, escalateTurn, finishTurn, startChat } from './chat/commands.
 import { freezeClock, thawClock } from './clock/commands.ts';
 import type { AnyDefinition } from './core/command.ts';
 import { registerCustomer, verifyIdentity } from './customer/commands.ts';
+import { importCustomers } from './customer/import.ts';
 import { retryFlow } from './flow/commands.ts';
 import { createAccessToken, revokeAccessToken, rotateAccessToken } from './identity/access-token.ts';
 import { loadEsims, loadNumbers } from './inventory/commands.ts';
+import { importNumbers } from './inventory/import.ts';
 import { registerHub, unregisterHub } from './notification/hub.ts';
 import { replayNotifications } from './notification/replay.ts';
 import { cancelOrderCommand } from './order/cancel.ts';
@@ -16,6 +18,7 @@ import { endLine, withdrawLineEnd } from './order/end.ts';
 import { receiveGatewayEvent } from './payment/gateway-event.ts';
 import { refundPayment } from './payment/refund.ts';
 import { activationCommandsFor, resourceCommandsFor } from './resources.ts';
+import { setAlert } from './subscription/alert.ts';
 import { replaceEsim } from './subscription/esim.ts';
 import { withdrawPlanChangeCommand } from './subscription/plan-change.ts';
 import { portOut } from './subscription/port-out.ts';
@@ -26,6 +29,7 @@ import { replayUsage } from './usage/quarantine.ts';
 
 const byPeople: readonly AnyDefinition[] = [
   registerCustomer,
+  importCustomers,
   verifyIdentity,
   addCard,
   placeOrder,
@@ -36,6 +40,7 @@ const byPeople: readonly AnyDefinition[] = [
   endLine,
   withdrawLineEnd,
   setRoaming,
+  setAlert,
   replaceEsim,
   portOut,
   refundPayment,
@@ -44,6 +49,7 @@ const byPeople: readonly AnyDefinition[] = [
   reportUsage,
   replayUsage,
   loadNumbers,
+  importNumbers,
   loadEsims,
   moveOffering,
   openTicketCommand,

@@ -21,6 +21,8 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
       'The library has its switch for warnings there; no clock is read and no lot drawn.',
     'surfaces/cli/import-usage.ts: Date.now':
       'How often the progress of an import is drawn, on the machine that draws it.',
+    'surfaces/cli/import-rows.ts: Date.now':
+      'How often the progress of an import is drawn, on the machine that draws it.',
     'surfaces/cli/waiting.ts: Date.now': 'How long somebody has waited at a terminal, on the machine that says so.',
     'surfaces/cli/console/console.ts: Date.now':
       'For how many seconds the completion of a prompt is good, on the machine where somebody types.',

@@ -1,4 +1,5 @@
 import { confirmationRules } from '../../policy/core/confirmation.ts';
+import { alertCases } from './alert-cases.ts';
 import { careCases } from './care-cases.ts';
 import type { Case } from './case.ts';
 import { catalogueCases } from './catalogue-cases.ts';
@@ -16,6 +17,7 @@ export interface Planted {
 }
 
 export const cases: Readonly<Record<string, Case>> = {
+  ...alertCases,
   ...careCases,
   ...catalogueCases,
   ...chatCases,

@@ -12,7 +12,16 @@ import { type AnyCommand, command } from './command.ts';
 import { appendEvent } from './event.ts';
 import { leads, type Machine } from './machine.ts';
 import { type Rule, rule } from './rule.ts';
-import { type Columns, deleteRows, findRow, insertRow, type TableName, type Tables, updateRows } from './table.ts';
+import {
+  type Columns,
+  deleteRows,
+  findRow,
+  insertRow,
+  insertRows,
+  type TableName,
+  type Tables,
+  updateRows,
+} from './table.ts';
 import type { Tx } from './transaction.ts';
 
 /** A table that holds wire resources: the whole body in `document`, a version that is also the ETag. */
@@ -48,7 +57,7 @@ export interface ResourceFacts extends Stored {
   before: JsonObject | undefined;
 }
 
-function contractOf(definition: ResourceDefinition) {
+function contractOf(definition: Pick<ResourceDefinition, 'api' | 'resource'>) {
   const found = resources.find((one) => one.api === definition.api && one.resource === definition.resource);
   if (!found) throw new Error(`${definition.api} has no resource ${definition.resource}`);
   return found;
@@ -110,6 +119,40 @@ export async function createRow<T extends ResourceTable>(
     customerId: definition.customerOf?.(whole),
   });
   return row;
+}
+
+/** Stores many new resources and their Create events, whole documents with ids of their own. */
+export async function createResources<T extends ResourceTable>(
+  tx: Tx,
+  definition: ResourceDefinition<T>,
+  documents: readonly (JsonObject & { id: string })[],
+): Promise<void> {
+  await insertRows(
+    tx,
+    definition.table,
+    documents.map(
+      (document) =>
+        ({
+          state: stateOf(definition, document) ?? null,
+          ...derived(definition, document),
+          id: document.id,
+          document,
+          version: 1n,
+          createdAt: tx.now,
+          updatedAt: tx.now,
+        }) as Columns<T>,
+    ),
+  );
+  for (const document of documents) {
+    await appendEvent(tx, {
+      type: `${contractOf(definition).schema}CreateEvent`,
+      resourceType: definition.resource,
+      resourceId: document.id,
+      sequence: 1n,
+      resource: document,
+      customerId: definition.customerOf?.(document),
+    });
+  }
 }
 
 /** Stores a changed document, with the event that says what changed. The caller holds the row's lock. */
@@ -210,6 +253,17 @@ function changedAttributes(before: JsonObject, after: JsonObject): string[] {
 }
 
 // ---- what a client may do to a resource, as commands ----
+
+/** A body that the contract describes. Whoever makes a JSON Schema of it puts the contract's own in its place. */
+export const contractBody = (definition: Pick<ResourceDefinition, 'api' | 'resource'>): z.ZodType<JsonObject> =>
+  z.custom<JsonObject>(isJsonObject).meta({
+    contract: `${definition.api}/${contractOf(definition).schema}`,
+    description: 'The resource as the contract has it.',
+  });
+
+/** What writing a resource answers: its body, and the version that is also its ETag. */
+export const storedShape = (definition: Pick<ResourceDefinition, 'api' | 'resource'>) =>
+  z.object({ id: z.string(), document: contractBody(definition), version: z.bigint() });
 
 const documentSchema = z.record(z.string(), z.unknown()).describe('The resource as the contract has it.');
 export const createInput = z.object({ document: documentSchema });
@@ -432,6 +486,16 @@ export function resourceCommands<T extends ResourceTable>(
       checkIfMatch(stored, input.ifMatch);
       const extra = await writes.extraFacts?.(tx, stored.document, stored.document);
       return { ...stored, before: stored.document, ...extra };
+    },
+    preview({ id, document }) {
+      const owner = definition.customerOf?.(document);
+      const name = typeof document.name === 'string' ? `${document.name}, ` : '';
+      const state = stateOf(definition, document);
+      return {
+        what: `Delete the ${words(definition.resource)} ${name}${id}.`,
+        ...(owner === undefined ? {} : { customer: { id: owner, name: null } }),
+        details: [...(state === undefined ? [] : [`It is ${state}.`]), 'It does not come back; its history stays.'],
+      };
     },
     async apply(tx, facts) {
       await removeResource(tx, definition, facts);

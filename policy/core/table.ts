@@ -8,6 +8,7 @@ import type { Tx } from './transaction.ts';
  */
 export interface Tables {
   accessToken: models.AccessTokenModel;
+  balanceAlert: models.BalanceAlertModel;
   billingAccount: models.BillingAccountModel;
   bucket: models.BucketModel;
   businessClock: models.BusinessClockModel;
@@ -22,6 +23,7 @@ export interface Tables {
   flowStep: models.FlowStepModel;
   gatewayEvent: models.GatewayEventModel;
   hub: models.HubModel;
+  importRow: models.ImportRowModel;
   lineState: models.LineStateModel;
   numberAssignment: models.NumberAssignmentModel;
   orderItem: models.OrderItemModel;
@@ -75,6 +77,26 @@ function parameter(value: unknown): unknown {
     !(value instanceof Uint8Array)
     ? JSON.stringify(value)
     : value;
+}
+
+/** Many rows at once, in one statement. All of them name the same columns. */
+export async function insertRows<T extends TableName>(tx: Tx, table: T, rows: readonly Columns<T>[]): Promise<void> {
+  const [first] = rows;
+  if (first === undefined) return;
+  const names = Object.keys(first).map((name) => `"${snake(name)}"`);
+  const written = rows.map((row) =>
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [snake(name), asText(value)])),
+  );
+  await tx.run(
+    `INSERT INTO "${snake(table)}" (${names}) SELECT ${names} FROM jsonb_populate_recordset(NULL::"${snake(table)}", $1::jsonb)`,
+    [JSON.stringify(written)],
+  );
+}
+
+// What JSON has no word for, as the database reads it from text.
+function asText(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  return value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : value;
 }
 
 export async function insertRow<T extends TableName>(tx: Tx, table: T, columns: Columns<T>): Promise<Tables[T]> {

@@ -20,6 +20,7 @@ import {
   removeResource,
   type Stored,
   saveResource,
+  storedShape,
 } from '../core/resource.ts';
 import { deleteRows, findRow, insertRow, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
@@ -55,7 +56,7 @@ async function customerFacts(
   };
 }
 
-const createRules = [emailValid, emailUnique, activeNeedsContact];
+export const createRules = [emailValid, emailUnique, activeNeedsContact];
 
 async function createCustomer(tx: Tx, document: JsonObject): Promise<Stored> {
   const id = tx.newId('cus');
@@ -89,36 +90,39 @@ const create = command<CreateInput, CustomerFacts, Stored>({
   apply: (tx, facts) => createCustomer(tx, facts.document),
 });
 
-const registerInput = z.object({
+export const registerInput = z.object({
   givenName: z.string().min(1).max(100).describe('First name'),
   familyName: z.string().min(1).max(100).describe('Last name'),
   email: z.string().min(3).max(254).describe('Where receipts and notices go'),
   phone: z.string().max(30).optional().describe('A phone number to reach the customer on'),
 });
 
+/** The customer that somebody becomes who signs up. */
+export function registeredDocument(tx: Pick<Tx, 'newId'>, input: z.infer<typeof registerInput>): JsonObject {
+  const name = `${input.givenName} ${input.familyName}`;
+  return {
+    '@type': 'Customer',
+    name,
+    status: 'initialized',
+    engagedParty: refs.person(tx.newId('cus').replace('cus_', 'party-'), name),
+    contactMedium: [
+      { mediumType: 'email', preferred: true, characteristic: { emailAddress: input.email } },
+      ...(input.phone ? [{ mediumType: 'phone', characteristic: { phoneNumber: input.phone } }] : []),
+    ],
+  };
+}
+
 export const registerCustomer = command<z.infer<typeof registerInput>, CustomerFacts, Stored>({
   name: 'customer.register',
   summary: 'Sign a customer up',
   input: registerInput,
+  output: storedShape(customerResource),
   audience: ['operator', 'integrator'],
   effect: 'write',
   positional: ['givenName', 'familyName', 'email'],
   examples: ['bss customer register Ada Lim ada@example.com'],
   rules: createRules,
-  facts(tx, input) {
-    const name = `${input.givenName} ${input.familyName}`;
-    const document: JsonObject = {
-      '@type': 'Customer',
-      name,
-      status: 'initialized',
-      engagedParty: refs.person(tx.newId('cus').replace('cus_', 'party-'), name),
-      contactMedium: [
-        { mediumType: 'email', preferred: true, characteristic: { emailAddress: input.email } },
-        ...(input.phone ? [{ mediumType: 'phone', characteristic: { phoneNumber: input.phone } }] : []),
-      ],
-    };
-    return customerFacts(tx, '', document, undefined);
-  },
+  facts: (tx, input) => customerFacts(tx, '', registeredDocument(tx, input), undefined),
   apply: (tx, facts) => createCustomer(tx, facts.document),
 });
 
@@ -134,6 +138,7 @@ export const verifyIdentity = command<z.infer<typeof verifyInput>, Stored, { id:
   name: 'customer.verify_identity',
   summary: 'Record that a customer’s identity was verified',
   input: verifyInput,
+  output: z.object({ id: z.string(), verifiedAt: z.iso.datetime() }),
   audience: ['operator', 'integrator'],
   effect: 'write',
   positional: ['customerId', 'evidence'],

@@ -23,13 +23,16 @@ const subjectNames = Object.keys(subjects);
 /** Work that nobody is waiting at a door for: what comes of it for the customer is told, or written down, by itself. */
 const withoutCaller: ReadonlySet<string> = new Set(['worker', 'start']);
 
+/** A file that is taken over is no contact with the people in it. */
+const inBulk: ReadonlySet<string> = new Set(['customer.import']);
+
 /**
  * Writes down that a caller was in contact for a customer, with the door it came through, as the last act of the command
  * itself. What the command was about is read from its events, so a command cannot forget to say. One that wrote the
  * interaction by itself, or that is about an interaction, adds none.
  */
 export async function recordContact(tx: Tx, summary: string, refusal: Refusal | undefined): Promise<void> {
-  if (tx.caller.audience === 'system' || withoutCaller.has(tx.caller.surface)) return;
+  if (tx.caller.audience === 'system' || withoutCaller.has(tx.caller.surface) || inBulk.has(tx.command)) return;
   await writeEvents(tx);
   const written = await tx.sql<{ type: string; resourceType: string; resourceId: string; customerId: string }>`
     SELECT e."type", e."resource_type", e."resource_id", e."customer_id" FROM "event" e

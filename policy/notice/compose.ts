@@ -71,6 +71,34 @@ const quotaLow: Composer = async (tx, subject) => {
   };
 };
 
+/** What the customer asked to be told of, while it is so: nothing left, or no alert any more, is no news of this kind. */
+const balanceAlert: Composer = async (tx, subject, input) => {
+  const kind = text(input.kind) ?? 'data';
+  const line = await findRow(tx, 'subscription', { id: subject });
+  const alert = await findRow(tx, 'balanceAlert', { subscriptionId: subject, kind });
+  if (line?.state !== 'active' || !alert) return undefined;
+  const [sum] = await tx.sql<{ left: bigint | null; granted: bigint | null }>`SELECT
+      CASE WHEN bool_or("granted" IS NULL) THEN NULL ELSE sum("remaining")::bigint END AS left, sum("granted")::bigint AS granted
+    FROM "bucket" WHERE "subscription_id" = ${subject} AND "kind" = ${kind} AND "state" = 'active' AND ("expires_at" IS NULL OR "expires_at" > ${tx.now})`;
+  if (!sum?.left || !sum.granted) return undefined;
+  const asked = alert.leftAmount ?? (sum.granted * BigInt(alert.leftPercent ?? 0)) / 100n;
+  // A top-up came before the news.
+  if (sum.left > asked) return undefined;
+  const what = kindName(kind);
+  const left = formatQuantity(kind, Number(sum.left));
+  return {
+    customerId: line.customerId,
+    letter: {
+      subject: `${left} of ${what} left on ${numberOf(line)}`,
+      sentences: [
+        `${left} of ${what} are left on ${numberOf(line)}. You asked to be told at ${alert.leftPercent === null ? formatQuantity(kind, Number(asked)) : `${alert.leftPercent} %`}.`,
+      ],
+      table: await balances(tx, line.id),
+    },
+    about: [refs.product(line.id)],
+  };
+};
+
 const exhausted: Composer = async (tx, subject, input) => {
   const line = await findRow(tx, 'subscription', { id: subject });
   const kind = text(input.kind) ?? 'data';
@@ -220,6 +248,7 @@ const lineEnded: Composer = async (tx, subject) => {
 
 export const composers: Readonly<Record<NoticeKind, Composer>> = {
   quota_low: quotaLow,
+  balance_alert: balanceAlert,
   exhausted,
   renewal_due: renewalDue,
   renewal_declined: renewalDeclined,

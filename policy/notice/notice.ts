@@ -5,6 +5,7 @@ import type { Tx } from '../core/transaction.ts';
 /** What customers are told of, by the name of its step. */
 export const noticeKinds = [
   'quota_low',
+  'balance_alert',
   'exhausted',
   'renewal_due',
   'renewal_declined',

@@ -8,6 +8,7 @@ import { type NoticeKind, noticeFlow, noticeKinds } from './notice.ts';
 
 const summaries: Readonly<Record<NoticeKind, string>> = {
   quota_low: 'Tell the customer that quota runs low',
+  balance_alert: 'Tell the customer that as little is left as they asked about',
   exhausted: 'Tell the customer that a service is stopped',
   renewal_due: 'Tell the customer of the next renewal and its price',
   renewal_declined: 'Tell the customer that the renewal was declined',

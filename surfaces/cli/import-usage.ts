@@ -1,5 +1,6 @@
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import { type Connection, connectionOf } from './connection.ts';
+import { csvCell, csvCells } from './csv.ts';
 import { drawFailure, refusedFailure, unknownServer, unreachableFailure } from './failure.ts';
 import { UsageError } from './input.ts';
 import { plainText } from './render/plain.ts';
@@ -107,17 +108,9 @@ async function* readRecords(lines: AsyncIterable<string>, from: Format): AsyncGe
   }
 }
 
-/** Reads CSV a line at a time, so that a broken one loses no other: it goes out as it is, and is refused by itself. */
+/** A broken line goes out as it is, and is refused by itself. */
 async function csvReader(): Promise<(text: string) => string | undefined> {
-  const { parse } = await import('csv-parse/sync');
-  const cells = (text: string): string[] | undefined => {
-    try {
-      const [found] = parse(text, { relaxColumnCount: true, trim: true });
-      return found;
-    } catch {
-      return undefined;
-    }
-  };
+  const cells = await csvCells();
   let names: string[] | undefined;
   return (text) => {
     const found = cells(text);
@@ -241,12 +234,5 @@ function rowOf(result: JsonObject, to: Results): string | undefined {
     excess: amounts[1]?.amount ?? '',
     units: amounts[0]?.units ?? '',
   };
-  return columns.map((name) => cell(flat[name])).join(',');
-}
-
-// A spreadsheet takes what begins so for a formula; what a record said is data.
-function cell(value: Json | undefined): string {
-  const text = value === undefined || value === null ? '' : String(value);
-  const plain = /^[=+\-@\t\r]/.test(text) && typeof value === 'string' ? `'${text}` : text;
-  return /[",\n\r]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+  return columns.map((name) => csvCell(flat[name])).join(',');
 }
