@@ -7,6 +7,7 @@ import { showDashboard } from './dashboard.ts';
 import { showEsim } from './esim.ts';
 import { listEvents, traceEvents } from './event.ts';
 import { listSteps } from './flow.ts';
+import { searchHandbookView } from './handbook.ts';
 import { showHealth } from './health.ts';
 import { listHubs, listParked } from './notification.ts';
 import { listOrders, showOrder } from './order.ts';
@@ -42,6 +43,7 @@ export const queries: readonly AnyQuery[] = [
   listAudit,
   showDashboard,
   showEsim,
+  searchHandbookView,
   listConversations,
   showConversation,
 ];

@@ -639,6 +639,7 @@ test('every query a customer may ask knows whose the answer is', () => {
     'bill.show',
     'customer.show',
     'esim.show',
+    'handbook.search',
     'order.list',
     'order.show',
     'subscription.list',

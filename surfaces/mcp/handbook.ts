@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { chapters } from '../../read/handbook/handbook.ts';
 
 /** Beside the compiled program's folder or a piece of it, or above the sources. */
 function directory(): string | undefined {
@@ -10,21 +11,36 @@ function directory(): string | undefined {
 }
 
 export interface Page {
-  /** `integrators` */
+  /** `selling`, a chapter for operators; or `integrators`, the guide for them. */
   name: string;
   title: string;
+  /** What a list says of it: the sections. */
+  about: string;
   read(): string;
 }
 
-/** The pages of the handbook, read from disk when they are asked for. */
+/** The chapters of the handbook in order, then the guides beside it, read from disk when they are asked for. */
 export function handbook(at: string | undefined = directory()): Page[] {
-  if (at === undefined) return [];
-  return readdirSync(at)
+  const own = chapters.map(({ name, title, sections }) => ({
+    name,
+    title,
+    about: sections.map((section) => section.title).join('; '),
+    read: () =>
+      sections
+        .map(
+          (section, index) =>
+            `${index === 0 && section.title === title ? '#' : '##'} ${section.title}\n\n${section.text}`,
+        )
+        .join('\n\n'),
+  }));
+  if (at === undefined) return own;
+  const guides = readdirSync(at)
     .filter((file) => file.endsWith('.md'))
     .sort()
     .map((file) => {
       const read = () => readFileSync(join(at, file), 'utf8');
       const name = file.slice(0, -'.md'.length);
-      return { name, title: /^# (.+)$/m.exec(read())?.[1] ?? name, read };
+      return { name, title: /^# (.+)$/m.exec(read())?.[1] ?? name, about: 'A guide', read };
     });
+  return [...own, ...guides];
 }
