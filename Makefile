@@ -6,10 +6,10 @@ MAKEFLAGS += --no-print-directory
 
 ROOMS := kernel policy read handlers tools surfaces adapters workers app build scenarios
 SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null) package.json \
-  docs/integrators.md specs/deviations.yaml $(wildcard build/reference/page*)
+  docs/integrators.md $(wildcard docs/handbook/*.md) specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off hostile scenarios transcript simulate simulate-planted mock bench-lists bench-charging renewals crash clean
+.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off hostile scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,7 @@ generated/prisma/client.ts: node_modules/.package-lock.json prisma/schema.prisma
 	@touch $@
 
 dist/.stamp: generated/.stamp generated/prisma/client.ts $(SOURCES)
+	@$(TSX) build/handbook.ts
 	@$(TSX) build/tools.ts
 	@$(TSX) build/client/main.ts
 	@$(TSX) build/bundle.ts
@@ -37,6 +38,7 @@ dist/.stamp: generated/.stamp generated/prisma/client.ts $(SOURCES)
 install: node_modules/.package-lock.json ## install the packages
 
 generate: generated/.stamp generated/prisma/client.ts ## make everything under generated/
+	@$(TSX) build/handbook.ts
 	@$(TSX) build/tools.ts
 	@$(TSX) build/client/main.ts
 
@@ -60,6 +62,9 @@ check: build ## types, lint, import boundaries, contract lint, generated files
 	$(TSX) build/generate/main.ts --check
 	$(TSX) build/client/main.ts --check
 	$(TSX) build/prisma/main.ts drift
+	$(TSX) build/handbook.ts --check
+	$(TSX) build/tools.ts --check
+	$(TSX) build/compare-tools-main.ts
 	@$(MAKE) doctrine-check
 
 doctrine-check: build ## what the house forbids, sought in the program's tree and in the live database
@@ -105,6 +110,7 @@ test: check conformance ## everything that gates a change
 	$(TSX) bench/lists.ts --large 50000
 	$(TSX) bench/charging.ts --short
 	$(TSX) bench/renewals.ts --lines 300
+	$(TSX) bench/imports.ts --rows 2000
 	@$(MAKE) scenarios
 	@$(MAKE) simulate
 
@@ -126,5 +132,9 @@ LINES ?= 10000
 renewals: build ## renew LINES lines at one boundary with four workers, one killed midway
 	$(TSX) bench/renewals.ts --lines $(LINES)
 
+ROWS ?= 100000
+bench-imports: build ## take over ROWS customers and numbers from files, at the terminal
+	$(TSX) bench/imports.ts --rows $(ROWS)
+
 clean: ## remove what was made; data stays
-	rm -rf dist generated/types generated/validators generated/operations.ts generated/prisma generated/tools.json generated/client.ts generated/.stamp
+	rm -rf dist generated/types generated/validators generated/operations.ts generated/prisma generated/tools.json generated/tools-whole.json generated/handbook.json generated/schemas generated/client.ts generated/.stamp

@@ -19,8 +19,9 @@ import { openSmtpMail } from '../adapters/smtp-mail.ts';
 import { openTmf640Network } from '../adapters/tmf640-network/tmf640-network.ts';
 import { createHandlers } from '../handlers/index.ts';
 import type { Wire } from '../handlers/wire.ts';
-import { systemCaller } from '../kernel/caller.ts';
+import { type Caller, systemCaller } from '../kernel/caller.ts';
 import type { MachineClock } from '../kernel/clock.ts';
+import type { AirtimeError } from '../kernel/error.ts';
 import { idSource } from '../kernel/id.ts';
 import { recordOwnershipTrip } from '../policy/audit/commands.ts';
 import { catalogueJobSteps } from '../policy/catalogue/jobs.ts';
@@ -194,6 +195,16 @@ export async function startPlatform(
       registers: [metrics],
     });
 
+    const refusedTool = ({ tool, caller, error }: { tool: string; caller: Caller; error: AirtimeError }) =>
+      refusals.record({
+        door: caller.surface,
+        operation: tool,
+        status: error.status,
+        code: error.reason,
+        caller,
+        address: undefined,
+        requestId: caller.requestId ?? '',
+      });
     const tripped = async ({ tool, caller, foreignCustomerId }: OwnershipTrip): Promise<void> => {
       trips.inc();
       log.error({ tool, callerId: caller.id }, 'an answer to a customer named another customer');
@@ -205,16 +216,7 @@ export async function startPlatform(
       pool: connected.pool,
       commands,
       onOwnershipTrip: tripped,
-      onRefused: ({ tool, caller, error }) =>
-        refusals.record({
-          door: caller.surface,
-          operation: tool,
-          status: error.status,
-          code: error.reason,
-          caller,
-          address: undefined,
-          requestId: caller.requestId ?? '',
-        }),
+      onRefused: refusedTool,
       queries: queriesFor(commands),
       extra: bindExtras({
         policy,
@@ -275,6 +277,7 @@ export async function startPlatform(
         rates,
         publicUrl: configuration.publicUrl,
         log,
+        onRefused: refusedTool,
       }),
     );
     http.mount(

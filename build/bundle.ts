@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
@@ -55,4 +55,6 @@ await Promise.all([
     },
   }),
 ]);
+// Read by `bss tools` alone: the whole list with every schema is too heavy to be a part of the program.
+copyFileSync(`${root}generated/tools-whole.json`, `${root}dist/tools.json`);
 for (const file of ['airtime.js', 'bss.js', 'sandbox.js']) chmodSync(`${root}dist/${file}`, 0o755);

@@ -28,6 +28,8 @@ import {
 import { AlreadyAnswered, type KeepOutput, runKeeping } from '../policy/core/idempotency.ts';
 import { typingOf } from '../policy/core/typing.ts';
 import type { AnyQuery } from '../read/views/query.ts';
+import { bodyOf, contractOf, exact } from './contract.ts';
+import { hasOwnerField, ownerField, withoutOwner } from './profile.ts';
 
 /** What a caller may know of a tool before calling it. Input and output are JSON Schema, draft 2020-12. */
 export interface ToolDescriptor {
@@ -314,13 +316,14 @@ function unknownTool(name: string): AirtimeError {
 const openObject: JsonObject = { type: 'object', additionalProperties: true };
 
 export function describeCommand(command: AnyDefinition): ToolDescriptor {
+  const contract = contractOf(command);
   return {
     name: command.name,
     summary: command.summary,
     audience: command.audience.filter((audience) => audience !== 'system'),
     effect: command.effect,
-    input: jsonSchema(command.input, 'input'),
-    output: outputSchema(command) ?? openObject,
+    input: contract?.input ?? jsonSchema(command.input, 'input'),
+    output: contract?.output ?? outputSchema(command) ?? openObject,
     rules: command.rules.map(({ code, sentence }) => ({ code, sentence })),
     ...typingOf(command),
   };
@@ -358,9 +361,28 @@ function outputSchema(command: AnyDefinition): JsonObject | undefined {
   return 'output' in command && command.output instanceof z.ZodType ? jsonSchema(command.output, 'output') : undefined;
 }
 
-/** A zod schema as JSON Schema. What JSON cannot say (a Date, a bigint) is left open rather than refused. */
+/**
+ * A zod schema as JSON Schema. A Date is the text that it becomes, a bigint a number or its digits, a body of the standard
+ * its place in the contract; what else JSON cannot say is left open rather than refused.
+ */
 export function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
-  const made: unknown = JSON.parse(JSON.stringify(z.toJSONSchema(schema, { io, unrepresentable: 'any' })));
+  const made: unknown = JSON.parse(
+    JSON.stringify(
+      z.toJSONSchema(schema, {
+        io,
+        unrepresentable: 'any',
+        override: ({ zodSchema, jsonSchema: own }) => {
+          const { type } = zodSchema._zod.def;
+          if (type === 'bigint') Object.assign(own, exact);
+          if (type === 'date') Object.assign(own, { type: 'string', format: 'date-time' });
+          const { contract, description, ...rest } = own;
+          if (typeof contract !== 'string') return;
+          for (const name of Object.keys(own)) delete own[name];
+          Object.assign(own, rest, bodyOf(contract, String(description ?? '')));
+        },
+      }),
+    ),
+  );
   if (!isJsonObject(made)) throw new Error('a JSON Schema is an object');
   const { $schema: _, ...rest } = made;
   return rest;
@@ -407,27 +429,6 @@ function invalidInput(name: string, error: z.ZodError): AirtimeError {
 }
 
 // ---- a customer's own tools ----
-
-const ownerField = 'customerId';
-
-function hasOwnerField(descriptor: ToolDescriptor): boolean {
-  return isJsonObject(descriptor.input.properties) && Object.hasOwn(descriptor.input.properties, ownerField);
-}
-
-function withoutOwner(descriptor: ToolDescriptor): ToolDescriptor {
-  if (!hasOwnerField(descriptor) || !isJsonObject(descriptor.input.properties)) return descriptor;
-  const { [ownerField]: _, ...properties } = descriptor.input.properties;
-  const { required } = descriptor.input;
-  return {
-    ...descriptor,
-    input: {
-      ...descriptor.input,
-      properties,
-      ...(Array.isArray(required) ? { required: required.filter((name) => name !== ownerField) } : {}),
-    },
-    positional: descriptor.positional.filter((name) => name !== ownerField),
-  };
-}
 
 // A customer's tools take no customer id; one that is sent is refused, whosever it is.
 function asOwner(descriptor: ToolDescriptor, input: unknown, caller: Caller): unknown {

@@ -21,6 +21,7 @@ const ofBoth = [
   'bill.list',
   'ticket.open',
   'ticket.note',
+  'handbook.search',
 ];
 
 /**
@@ -41,6 +42,7 @@ const everyday: Readonly<Record<Audience, readonly string[]>> = {
     'bill.list',
     'bill.show',
     'esim.show',
+    'handbook.search',
     'subscription.top_up',
     'subscription.change_plan',
     'subscription.withdraw_plan_change',
@@ -158,19 +160,22 @@ export const finders: readonly ListedTool[] = [
 ];
 
 const exactMax = Number.MAX_SAFE_INTEGER;
+const inAnswer: ReadonlySet<string> = new Set(['additionalProperties', 'description', 'required']);
 
 /**
  * A schema without what a model has no use for, so that the list stays light: the pattern beside a format, bounds that
- * every exact number keeps, and of an answer its descriptions and the ban on more. It allows what the whole one allows;
+ * every exact number keeps, and of an answer its descriptions, what must be there and the ban on more. It allows what the whole one allows;
  * `tools.describe` shows that, and the server judges by that.
  */
 export function lean(schema: JsonObject, isAnswer: boolean): JsonObject {
   const kept: JsonObject = {};
   for (const [name, value] of Object.entries(schema)) {
+    // A body of the standard is an object here; what is in it stands in the contract, and in the whole description.
+    if (name === '$ref') continue;
     if (name === 'pattern' && (isAnswer || typeof schema.format === 'string')) continue;
     if ((name === 'maximum' || name === 'minimum') && typeof value === 'number' && Math.abs(value) === exactMax)
       continue;
-    if (isAnswer && (name === 'additionalProperties' || name === 'description') && !isJsonObject(value)) continue;
+    if (isAnswer && inAnswer.has(name) && !isJsonObject(value)) continue;
     // Under `properties` stand names of ours, which may well be one of the words above.
     kept[name] = name === 'properties' && isJsonObject(value) ? eachLean(value, isAnswer) : leanValue(value, isAnswer);
   }

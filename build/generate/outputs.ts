@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { readContracts } from './contract.ts';
 import { expand } from './openapi.ts';
 import { operationTable } from './operations.ts';
+import { toolSchemas, toolSchemasIndex, toolSchemasTypes } from './schemas.ts';
 import { typesOf } from './types.ts';
 import { compileParameters, compileValidators, formatsModule, validatorIndex, validatorTypes } from './validators.ts';
 
@@ -19,9 +20,12 @@ export async function makeOutputs(root: string): Promise<Map<string, string>> {
     const { code, declaration } = compileValidators(one, parameters);
     files.set(`generated/openapi/${api}.json`, `${JSON.stringify(one.document, null, 2)}\n`);
     files.set(`generated/types/${api}.ts`, await typesOf(one.document));
+    files.set(`generated/schemas/${api}.js`, toolSchemas(one));
+    files.set(`generated/schemas/${api}.d.ts`, toolSchemasTypes);
     files.set(`generated/validators/${api}.js`, code);
     files.set(`generated/validators/${api}.d.ts`, declaration);
   }
+  files.set('generated/schemas/index.ts', toolSchemasIndex(contracts.map(({ api }) => api)));
   files.set('generated/validators/parameters.js', parameters.code);
   files.set('generated/validators/parameters.d.ts', parameters.declaration);
   files.set('generated/validators/formats.js', formatsModule);

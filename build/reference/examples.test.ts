@@ -57,6 +57,8 @@ const runExample = async (text: string) => {
   const { stdout } = await run('sh', ['-c', text], {
     env: { PATH: process.env.PATH, AIRTIME_URL: platform.url, TOKEN: platform.firstToken },
     timeout: 25_000,
+    // The list of tools has the whole of every schema in it.
+    maxBuffer: 8_000_000,
   });
   return { stdout, status: Number(/^HTTP\/1\.1 (\d{3})/.exec(stdout)?.[1]) };
 };

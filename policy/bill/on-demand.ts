@@ -17,6 +17,7 @@ import {
   type ResourceDefinition,
   type Stored,
   saveResource,
+  storedShape,
 } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
 import { findRow, type Tables } from '../core/table.ts';
@@ -169,6 +170,7 @@ export const makeStatement = command<z.infer<typeof statementInput>, OnDemandFac
   name: 'bill.make_statement',
   summary: 'Make a statement of what a customer paid in a period',
   input: statementInput,
+  output: storedShape(billOnDemandResource),
   audience: ['operator', 'integrator'],
   effect: 'write',
   positional: ['customerId'],

@@ -24,6 +24,7 @@ import {
   removeResource,
   type Stored,
   saveResource,
+  storedShape,
 } from '../core/resource.ts';
 import { findRow, findRows, type Tables } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
@@ -149,6 +150,7 @@ export const addCard = command<z.infer<typeof addInput>, NewCardFacts, Stored>({
   name: 'card.add',
   summary: 'Put a card on file for a customer',
   input: addInput,
+  output: storedShape(paymentMethodResource),
   audience: ['operator', 'integrator'],
   effect: 'write',
   positional: ['customerId', 'token'],

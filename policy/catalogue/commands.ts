@@ -11,6 +11,7 @@ import {
   resourceCommands,
   type Stored,
   saveResource,
+  storedShape,
 } from '../core/resource.ts';
 import { findRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
@@ -137,6 +138,7 @@ export const moveOffering = command<z.infer<typeof moveInput>, OfferingFacts & {
   name: 'product_offering.move',
   summary: 'Move an offering along its life: put it on sale, retire it',
   input: moveInput,
+  output: storedShape(productOfferingResource),
   audience: ['operator', 'integrator'],
   effect: 'write',
   positional: ['offering', 'status'],

@@ -55,11 +55,18 @@ export const customerKnown = rule<TokenFacts>({
   shown: (facts) => ({ customerId: facts.customerId }),
 });
 
+const madeToken = {
+  id: z.string(),
+  token: z.string().describe('Shown this once'),
+  expiresAt: z.string().nullable(),
+};
+
 /** Makes a token. Its text is in the answer and nowhere else: only its SHA-256 is stored. */
 export const createAccessToken = command({
   name: 'token.create',
   summary: 'Give a program or person a token to call with; it is shown once',
   input,
+  output: z.object(madeToken),
   audience: ['operator'],
   effect: 'write',
   rules: [customerNamed, customerKnown],
@@ -142,6 +149,11 @@ export const rotateAccessToken = command({
       .default(overlapSecondsDefault)
       .describe('Seconds of machine time that the old one still works'),
   }),
+  output: z.object({
+    ...madeToken,
+    replaces: z.string(),
+    oldExpiresAt: z.string().nullable().describe('When the old one ends'),
+  }),
   audience: ['operator'],
   effect: 'write',
   rules: [tokenIsLive, rotatedOnce],
@@ -182,6 +194,7 @@ export const revokeAccessToken = command({
   name: 'token.revoke',
   summary: 'End a token; other copies of the server follow within seconds',
   input: z.object({ id: z.string() }),
+  output: z.object({ id: z.string(), revokedAt: z.string().nullable() }),
   audience: ['operator'],
   effect: 'destructive',
   rules: [],
@@ -193,7 +206,7 @@ export const revokeAccessToken = command({
     return row;
   },
   preview: (facts) => ({
-    what: `End the token of ${facts.name}: whoever calls with it is refused within seconds.`,
+    what: `End the token ${facts.id} of ${facts.name}: whoever calls with it is refused within seconds.`,
     ...(facts.customerId === null ? {} : { customer: { id: facts.customerId, name: null } }),
     details: [`Audience: ${facts.audience}. Scopes: ${facts.scopes.join(', ')}.`],
   }),

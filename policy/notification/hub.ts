@@ -48,6 +48,10 @@ export const registerHub = command({
       .refine(isCallback, 'it must be an absolute http or https address without a user name or password'),
     query: z.string().max(2000).optional().describe('Which events are wanted; without it, all.'),
   }),
+  output: z.object({
+    id: z.string(),
+    document: z.looseObject({ id: z.string(), callback: z.string(), query: z.string().optional() }),
+  }),
   audience: ['operator', 'integrator'],
   effect: 'write',
   rules: [callbackAllowed],
@@ -84,6 +88,7 @@ export const unregisterHub = command({
   name: 'hub.unregister',
   summary: 'Stop telling an address of events',
   input: z.object({ api, id: z.string() }),
+  output: z.object({ id: z.string() }),
   audience: ['operator', 'integrator'],
   effect: 'destructive',
   rules: [],

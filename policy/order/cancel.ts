@@ -17,6 +17,7 @@ import {
   type ResourceDefinition,
   type Stored,
   saveResource,
+  storedShape,
 } from '../core/resource.ts';
 import { firstBroken, type Rule, rule } from '../core/rule.ts';
 import { findRow, findRows, type Tables, updateRows } from '../core/table.ts';
@@ -182,7 +183,8 @@ async function cancelOrder(tx: Tx, facts: CancelFacts, task: Stored): Promise<St
     });
   }
   await endCancellation(tx, facts.order.id);
-  return lockResource(tx, cancelProductOrderResource, task.id);
+  const { id, document, version } = await lockResource(tx, cancelProductOrderResource, task.id);
+  return { id, document, version };
 }
 
 async function cancelItem(tx: Tx, item: Item, reason: string): Promise<void> {
@@ -307,6 +309,7 @@ export const cancelOrderCommand = command<z.infer<typeof cancelInput>, CancelFac
   name: 'order.cancel',
   summary: 'Cancel an order before its activation begins',
   input: cancelInput,
+  output: storedShape(cancelProductOrderResource),
   audience: ['operator', 'integrator'],
   effect: 'destructive',
   positional: ['orderId'],

@@ -20,6 +20,7 @@ import {
   type ResourceFacts,
   resourceCommands,
   type Stored,
+  storedShape,
 } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
 import { findRow, findRows, insertRow } from '../core/table.ts';
@@ -320,6 +321,7 @@ export const placeOrder = command<z.infer<typeof placeInput>, OrderFacts, Stored
   name: 'order.place',
   summary: 'Order a plan for a customer: a new line',
   input: placeInput,
+  output: storedShape(productOrderResource),
   audience: ['operator', 'integrator'],
   effect: 'money',
   positional: ['customerId', 'offering'],
@@ -343,6 +345,7 @@ export const topUp = command<z.infer<typeof topUpInput>, OrderFacts, Stored>({
   name: 'subscription.top_up',
   summary: 'Buy an add-on for a line',
   input: topUpInput,
+  output: storedShape(productOrderResource),
   audience: ['operator', 'customer', 'integrator'],
   effect: 'money',
   positional: ['subscriptionId', 'offering'],
@@ -366,6 +369,7 @@ export const changePlan = command<z.infer<typeof changePlanInput>, OrderFacts, S
   name: 'subscription.change_plan',
   summary: 'Change a line to another plan at its next renewal, which charges the new price',
   input: changePlanInput,
+  output: storedShape(productOrderResource),
   audience: ['operator', 'customer', 'integrator'],
   effect: 'money',
   positional: ['subscriptionId', 'offering'],

@@ -3,15 +3,16 @@ import { type AnyCommand, command } from '../core/command.ts';
 import type { StepDefinition } from '../core/flow.ts';
 import { belongsToCaller } from '../core/ownership.ts';
 import { refs } from '../core/party.ts';
-import { documentOf, type Stored } from '../core/resource.ts';
+import { documentOf, type Stored, storedShape } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
 import { findRow, getRow, type Tables } from '../core/table.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import { endLine as endLineNow, isEndAhead, withdrawEnd } from '../subscription/end.ts';
-import { lockLine } from '../subscription/line.ts';
+import { lockLine, productResource } from '../subscription/line.ts';
 import { afterCancel } from './cancel.ts';
 import { acknowledge, lineIsCallers, orderFacts, previewOrder } from './commands.ts';
 import { finalItemStates, type Item, lockItem, moveItem, refusalNote } from './progress.ts';
+import { productOrderResource } from './resource.ts';
 import { buyingRules, type OrderFacts } from './rules.ts';
 
 const endInput = z.object({
@@ -27,6 +28,7 @@ export const endLine: AnyCommand = command<z.infer<typeof endInput>, OrderFacts,
   name: 'subscription.end',
   summary: 'End a line, at the end of its period or now; nothing is given back',
   input: endInput,
+  output: storedShape(productOrderResource),
   audience: ['operator', 'customer', 'integrator'],
   effect: 'destructive',
   positional: ['subscriptionId'],
@@ -75,6 +77,7 @@ export const withdrawLineEnd: AnyCommand = command<z.infer<typeof withdrawInput>
   name: 'subscription.withdraw_end',
   summary: 'Withdraw the end of a line that waits for the end of its period: it renews as ever',
   input: withdrawInput,
+  output: storedShape(productResource),
   audience: ['operator', 'customer', 'integrator'],
   effect: 'write',
   positional: ['subscriptionId'],

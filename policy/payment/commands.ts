@@ -35,6 +35,10 @@ const create = command<CreateInput, ResourceFacts, Stored>({
     await checkContract(paymentResource, { id: 'new', ...document });
     return { id: '', version: 0n, before: undefined, document };
   },
+  // Its rule refuses each one, so nobody is asked; what it would be is said all the same.
+  preview: ({ document }) => ({
+    what: `Keep the payment ${text(document.name) ?? ''}: it settles nothing and takes nothing.`,
+  }),
   apply: (tx, facts) => createResource(tx, paymentResource, facts.document),
   keepRefused: (tx, facts, _input, refusal) =>
     createResource(tx, paymentResource, {

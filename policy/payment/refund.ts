@@ -18,6 +18,7 @@ import {
   type ResourceDefinition,
   type Stored,
   saveResource,
+  storedShape,
 } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
 import { findRow, getRow } from '../core/table.ts';
@@ -236,6 +237,7 @@ export const refundPayment = command<z.infer<typeof refundInput>, RefundFacts, S
   name: 'payment.refund',
   summary: 'Give money of a payment back to the card that paid',
   input: refundInput,
+  output: storedShape(refundResource),
   audience: ['operator', 'integrator'],
   effect: 'money',
   positional: ['paymentId', 'amount'],

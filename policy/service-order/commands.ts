@@ -141,6 +141,13 @@ export const cancelServiceOrder = command<CreateInput, CancelFacts, Stored>({
     const row = orderId === undefined ? undefined : await findRow(tx, 'serviceOrder', { id: orderId }, true);
     return { id: '', document, version: 0n, before: undefined, productOrderId: row?.productOrderId ?? undefined };
   },
+  preview: ({ document }) => ({
+    what: `Cancel the service order ${cancelledOrderId(document) ?? ''}.`,
+    details: [
+      ...(text(document.requestedCancellationDate) ? [`Not before ${text(document.requestedCancellationDate)}.`] : []),
+      'What it waited for is not begun.',
+    ],
+  }),
   async apply(tx, facts) {
     const task = await createResource(tx, cancelServiceOrderResource, facts.document);
     const requested = text(facts.document.requestedCancellationDate);

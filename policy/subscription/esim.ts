@@ -3,13 +3,13 @@ import { AirtimeError } from '../../kernel/error.ts';
 import { command } from '../core/command.ts';
 import type { StepDefinition } from '../core/flow.ts';
 import { objects, refs, text } from '../core/party.ts';
-import { documentOf, type Stored, saveResource } from '../core/resource.ts';
+import { documentOf, type Stored, saveResource, storedShape } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
 import { findRows, getRow, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import { deleteEsim, handOutEsim, reserveEsim, takeBackEsim } from '../inventory/inventory.ts';
-import { describeLine, type Line, lockLine, orderNetwork } from './line.ts';
+import { describeLine, type Line, lockLine, orderNetwork, productResource } from './line.ts';
 import { lineServiceResource } from './provision.ts';
 import { type LineFacts, lineFacts, needsLiveLine, theLine } from './rules.ts';
 
@@ -43,6 +43,7 @@ export const replaceEsim = command<z.infer<typeof replaceInput>, ReplaceFacts, S
   name: 'subscription.replace_esim',
   summary: 'Give a line another eSIM profile; the old one is deleted once the network has the new one',
   input: replaceInput,
+  output: storedShape(productResource),
   audience: ['operator', 'integrator'],
   effect: 'destructive',
   positional: ['subscriptionId'],

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { notFound } from '../../kernel/error.ts';
 import { command } from '../core/command.ts';
 import { belongsToCaller } from '../core/ownership.ts';
-import { lockResource, type Stored } from '../core/resource.ts';
+import { lockResource, type Stored, storedShape } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
 import { findRow } from '../core/table.ts';
 import { logInteraction } from '../interaction/commands.ts';
@@ -37,6 +37,7 @@ export const withdrawPlanChangeCommand = command<z.infer<typeof input>, Withdraw
   name: 'subscription.withdraw_plan_change',
   summary: 'Keep the plan of a line: call off the change that waits for its renewal',
   input,
+  output: storedShape(productOrderResource),
   audience: ['operator', 'customer', 'integrator'],
   effect: 'write',
   positional: ['subscriptionId'],
@@ -61,6 +62,7 @@ export const withdrawPlanChangeCommand = command<z.infer<typeof input>, Withdraw
       reason: 'plan change withdrawn',
       description: `${line.msisdn} keeps its plan: the change to ${change.terms.name} was withdrawn`,
     });
-    return lockResource(tx, productOrderResource, change.productOrderId);
+    const { id, document, version } = await lockResource(tx, productOrderResource, change.productOrderId);
+    return { id, document, version };
   },
 });

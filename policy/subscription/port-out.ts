@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { command } from '../core/command.ts';
 import { refs } from '../core/party.ts';
-import { documentOf, type Stored } from '../core/resource.ts';
+import { documentOf, type Stored, storedShape } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
 import { findRow, getRow, type Tables } from '../core/table.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import { portOutNumber } from '../inventory/inventory.ts';
 import { endLine } from './end.ts';
+import { productResource } from './line.ts';
 import { isLive, type LineFacts, theLine } from './rules.ts';
 
 interface PortFacts extends LineFacts {
@@ -44,6 +45,7 @@ export const portOut = command<z.infer<typeof portInput>, PortFacts, Stored>({
   name: 'number.port_out',
   summary: 'Let a number go to another operator, for good; its line ends',
   input: portInput,
+  output: storedShape(productResource),
   audience: ['operator', 'integrator'],
   effect: 'destructive',
   positional: ['msisdn'],

@@ -15,7 +15,7 @@ import {
 } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
 import { updateRows } from '../core/table.ts';
-import { acknowledge, orderFacts } from '../order/commands.ts';
+import { acknowledge, orderFacts, previewOrder } from '../order/commands.ts';
 import { buyingRules, type OrderFacts } from '../order/rules.ts';
 import { createLine, productResource } from './line.ts';
 
@@ -124,6 +124,7 @@ const create = command<CreateInput, OrderFacts & { product: JsonObject }, Stored
     await checkContract(productResource, product);
     return { ...(await orderFacts(tx, orderFor(product))), product };
   },
+  preview: previewOrder,
   async apply(tx, facts) {
     const order = await acknowledge(tx, facts);
     const [item] = facts.items;

@@ -3,11 +3,11 @@ import type { JsonObject } from '../../kernel/json.ts';
 import { command } from '../core/command.ts';
 import { belongsToCaller } from '../core/ownership.ts';
 import { objects } from '../core/party.ts';
-import { documentOf, type Stored, saveResource } from '../core/resource.ts';
+import { documentOf, type Stored, saveResource, storedShape } from '../core/resource.ts';
 import { getRow, insertRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
-import { describeLine, type Line, orderNetwork } from './line.ts';
+import { describeLine, type Line, orderNetwork, productResource } from './line.ts';
 import { lineServiceResource } from './provision.ts';
 import { type LineFacts, lineFacts, needsLiveLine, theLine } from './rules.ts';
 
@@ -43,6 +43,7 @@ export const setRoaming = command<z.infer<typeof roamingInput>, LineFacts, Store
   name: 'subscription.set_roaming',
   summary: 'Switch roaming of a line on or off',
   input: roamingInput,
+  output: storedShape(productResource),
   audience: ['operator', 'customer', 'integrator'],
   effect: 'write',
   positional: ['subscriptionId', 'roaming'],

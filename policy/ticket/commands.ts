@@ -13,6 +13,7 @@ import {
   resourceCommands,
   type Stored,
   saveResource,
+  storedShape,
 } from '../core/resource.ts';
 import { findRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
@@ -185,6 +186,7 @@ export const openTicketCommand = command<z.infer<typeof openInput>, TicketFacts,
   name: 'ticket.open',
   summary: 'Open a trouble ticket',
   input: openInput,
+  output: storedShape(ticketResource),
   audience: ['operator', 'customer', 'integrator'],
   effect: 'write',
   positional: ['name', 'description'],
@@ -247,6 +249,7 @@ export const noteTicket = command<z.infer<typeof noteInput>, MoveFacts, Stored>(
   name: 'ticket.note',
   summary: 'Add a note to a ticket',
   input: noteInput,
+  output: storedShape(ticketResource),
   audience: ['operator', 'integrator'],
   effect: 'write',
   positional: ['id', 'text'],
@@ -268,6 +271,7 @@ export const moveTicket = command<z.infer<typeof moveInput>, MoveFacts, Stored>(
   name: 'ticket.move',
   summary: 'Move a ticket to another status',
   input: moveInput,
+  output: storedShape(ticketResource),
   audience: ['operator', 'integrator'],
   effect: 'write',
   positional: ['id', 'status'],

@@ -12,6 +12,7 @@ import {
   type ResourceFacts,
   resourceCommands,
   type Stored,
+  storedShape,
 } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
 import { recordTogether } from './charging.ts';
@@ -71,6 +72,9 @@ export const reportUsage: SingleCall<z.infer<typeof reportInput>, Stored> = {
   name: 'usage.record',
   summary: 'Record usage of a line',
   input: reportInput,
+  output: storedShape(usageResource).extend({
+    repeated: z.boolean().optional().describe('It was recorded before, and counted then'),
+  }),
   audience: ['operator', 'integrator'],
   effect: 'write',
   positional: ['msisdn', 'kind', 'amount', 'unit'],

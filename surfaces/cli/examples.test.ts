@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { expect, test } from 'vitest';
 import tools from '../../generated/tools.json' with { type: 'json' };
+import { withContracts } from '../../tools/contract.ts';
 import { readVerbs } from './descriptors.ts';
 import { fieldsOf, ownOptions } from './input.ts';
 import { run } from './program.ts';
@@ -25,10 +26,10 @@ test('every input of every tool can be typed, each by one option that is not the
   }
 });
 
-test('every tool has a summary, and its schemas are schemas', () => {
+test('every tool has a summary, and its schemas are schemas', async () => {
   const ajv = new Ajv2020({ strict: false });
   addFormats.default(ajv);
-  for (const tool of tools) {
+  for (const tool of await withContracts(tools)) {
     expect(tool.summary).toMatch(/^[A-Z].*[^.]$/);
     expect(() => ajv.compile(tool.input)).not.toThrow();
     expect(() => ajv.compile(tool.output)).not.toThrow();
@@ -69,12 +70,17 @@ for (const verb of verbs) {
             complaint += text;
           },
           readFile: () => '[]',
-          readLines: async function* () {},
+          // A file of one row, for the verbs that take files.
+          readLines: async function* () {
+            yield 'givenName,familyName,email,msisdn';
+            yield 'Ada,Lim,ada@example.com,6581000000';
+          },
           ask: async () => 'y',
           pause: async () => false,
           fetch: async (url) => {
             called.push(String(url).replace('http://server/tools/', ''));
-            return new Response('{"result":null}');
+            const row = '{"results":[{"row":1,"outcome":"accepted"}]}';
+            return new Response(`{"result":${verb.name.endsWith('.import') ? row : 'null'}}`);
           },
         },
       );

@@ -35,8 +35,10 @@ export async function showMade(
     const isOpen = isOrder && underWay.includes(state);
     if (isOpen && waitedMs < followMsMax && (await terminal.pause(pollMs))) continue;
     const text = draw(verb, answer.result, style);
+    // One that was called off when we first looked was meant to be: `withdraw-plan-change` answers with it.
+    const isMeant = state === 'cancelled' && waitedMs === 0;
     return {
-      code: isOrder && failed.includes(state) ? 1 : 0,
+      code: isOrder && failed.includes(state) && !isMeant ? 1 : 0,
       text: isOpen ? `${text}It goes on. To follow it: bss ${shows} ${id} --watch\n` : text,
     };
   }

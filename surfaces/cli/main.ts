@@ -1,4 +1,5 @@
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import tools from '../../generated/tools.json' with { type: 'json' };
 import program from '../../package.json' with { type: 'json' };
 import { readVerbs } from './descriptors.ts';
@@ -31,6 +32,14 @@ const terminal: Terminal = {
     } catch (error) {
       throw new UsageError(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     }
+  },
+  fileBytes: (path) => (path === '-' ? undefined : statSync(path, { throwIfNoEntry: false })?.size),
+  readTools: () => {
+    // Beside the compiled program, or where the build leaves it for the sources.
+    const path = ['./tools.json', '../../generated/tools-whole.json']
+      .map((candidate) => fileURLToPath(new URL(candidate, import.meta.url)))
+      .find((one) => existsSync(one));
+    return path === undefined ? undefined : JSON.parse(readFileSync(path, 'utf8'));
   },
   ask,
   pause: (milliseconds) => wait(milliseconds),

@@ -1,11 +1,15 @@
 import { Command, CommanderError, type Help, Option } from 'commander';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
+import { asJson } from './as-json.ts';
 import { asksBefore, kebab, shortVerbs, type Verb } from './descriptors.ts';
+import { helpCommand } from './help.ts';
+import { rowImportCommand, rowImports } from './import-rows.ts';
 import type { ImportOptions } from './import-usage.ts';
 import { type Field, fieldsOf, missing, placeholder, readJson, readValue, setAt, UsageError } from './input.ts';
 import type { ExitCode, OwnOptions } from './options.ts';
 import { addProfileVerbs } from './profile-command.ts';
 import { type Terminal, wantsColor } from './terminal.ts';
+import { toolsCommand } from './tools.ts';
 
 // What a run does not need is not loaded: help, and the completion behind a tab key, are waited for.
 
@@ -104,6 +108,11 @@ function makeProgram(
     // Its verbs are made when the noun is typed: all of them at once would take as long as everything else.
     growths.set(under, () => {
       for (const verb of own) {
+        const file = rowImports.find(({ tool }) => tool === verb.name);
+        if (file) {
+          under.addCommand(rowImportCommand(dressed(new Command(verb.verb), terminal), file, verbs, terminal, done));
+          continue;
+        }
         // A noun that can be shown without saying which is shown when nothing else is said: `bss clock`.
         const isDefault = verb.verb === 'show' && verb.positional.length === 0;
         under.addCommand(alsoWritten(leaf(verb, verb.verb, verbs, terminal, done)), { isDefault });
@@ -120,6 +129,10 @@ function makeProgram(
     const verb = verbs.find((one) => one.name === tool);
     if (verb) program.addCommand(leaf(verb, name, verbs, terminal, done));
   }
+  const help = dressed(new Command('help'), terminal).helpCommand(false);
+  const search = dressed(new Command('search'), terminal);
+  program.addCommand(helpCommand(help, search, terminal, asJson, () => program.helpInformation()));
+  program.addCommand(toolsCommand(dressed(new Command('tools'), terminal), terminal, asJson));
   const profile = dressed(new Command('profile'), terminal)
     .summary('keep servers by name: list, add, use, remove')
     .description('Servers by name. Their tokens are kept in a file that you alone can read.')

@@ -16,11 +16,15 @@ export interface Terminal {
   readFile(path: string): string;
   /** The lines of a file, or of standard input for `-`, as they come: a file may be larger than memory. */
   readLines(path: string): AsyncIterable<string>;
+  /** How large a file is, where that is known: a stream has no size. */
+  readonly fileBytes?: (path: string) => number | undefined;
   /** Asks a person one question and reads one line; undefined when the input ended. */
   ask(question: string): Promise<string | undefined>;
   /** Waits, or returns early with false when the person wants to stop. */
   pause(milliseconds: number): Promise<boolean>;
   readonly fetch: typeof fetch;
+  /** The whole list of tools as the build left it, parsed; undefined where there is none. */
+  readonly readTools?: () => unknown;
   /** Lines of the output, where it is a terminal. */
   rows?(): number;
   /** Asks for something that is not shown as it is typed; undefined where nobody types. */

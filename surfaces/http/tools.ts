@@ -4,6 +4,7 @@ import { answerOnce, type Keep } from '../../handlers/idempotency.ts';
 import type { Wire } from '../../handlers/wire.ts';
 import type { Caller, Surface } from '../../kernel/caller.ts';
 import { canonicalJson } from '../../kernel/json.ts';
+import { withContracts } from '../../tools/contract.ts';
 import { acceptsJson } from './accept.ts';
 import { problemText, type TextAnswer } from './answer.ts';
 import { type Authenticate, allowTool, authenticated, hasScope, type Rates, through } from './authorise.ts';
@@ -64,7 +65,8 @@ export async function answerTools(parts: ToolParts, exchange: Exchange, route: T
   exchange.caller = caller;
   if (!acceptsJson(request.headers.accept)) throw new HttpProblem(406, 'notAcceptable', `Answers are ${json}.`);
   if (name === undefined) {
-    const tools = parts.tools.list(caller).filter((tool) => hasScope(caller, 'tools', tool.name));
+    const own = parts.tools.list(caller).filter((tool) => hasScope(caller, 'tools', tool.name));
+    const tools = await withContracts(own);
     // A tool may have several audiences; whose list this is tells an agent's surface which of them it serves.
     const headers = { 'Airtime-Audience': caller.audience };
     sendText(response, request.method, { status: 200, headers, text: JSON.stringify(tools) });

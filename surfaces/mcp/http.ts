@@ -2,11 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AirtimeError } from '../../kernel/error.ts';
 import type { AgentDoor } from '../../tools/agent-door.ts';
 import { handbook } from './handbook.ts';
-import { agentServer } from './server.ts';
+import { type AgentParts, agentServer } from './server.ts';
 
 export interface McpParts {
   /** Who calls, judged before anything of the request is read. @throws AirtimeError 401 */
   open(request: IncomingMessage): Promise<{ door: AgentDoor; secret: string }>;
+  /** A tool with every schema of it written out. */
+  readonly whole?: AgentParts['whole'];
   /** The address that the operator configured. */
   readonly publicUrl: string;
   readonly version: string;
@@ -28,12 +30,15 @@ export function mcpHandler(parts: McpParts): (request: IncomingMessage, response
       import('@modelcontextprotocol/server'),
       import('@modelcontextprotocol/node'),
     ]);
-    const handler = sdk.createMcpHandler(() => agentServer(sdk, { door, secret, version: parts.version, pages }), {
-      maxRequestBodySize: parts.bodyBytesMax,
-      // Nothing that is offered changes while a caller listens: a stream would hold a connection for nothing.
-      maxSubscriptions: 0,
-      onerror: (error) => parts.onError(error),
-    });
+    const handler = sdk.createMcpHandler(
+      () => agentServer(sdk, { door, secret, version: parts.version, pages, whole: parts.whole }),
+      {
+        maxRequestBodySize: parts.bodyBytesMax,
+        // Nothing that is offered changes while a caller listens: a stream would hold a connection for nothing.
+        maxSubscriptions: 0,
+        onerror: (error) => parts.onError(error),
+      },
+    );
     await toNodeHandler(handler, { maxRequestBodySize: parts.bodyBytesMax })(request, response);
   };
 }

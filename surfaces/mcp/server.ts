@@ -1,6 +1,6 @@
 import type { CallToolResult, InputRequiredResult, Server, ServerContext } from '@modelcontextprotocol/server';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
-import type { AgentAnswer, AgentDoor } from '../../tools/agent-door.ts';
+import type { AgentAnswer, AgentDoor, AgentTool } from '../../tools/agent-door.ts';
 import { commandLine, fenced, question, refusal, rulesText, structured } from '../../tools/told.ts';
 import { answersSecret, describedTool, everydayOf, finders, foundTools, listed } from '../../tools/toolsets.ts';
 import { handbook, type Page } from './handbook.ts';
@@ -16,6 +16,8 @@ export interface AgentParts {
   readonly secret: string;
   readonly version: string;
   readonly pages?: readonly Page[];
+  /** A tool with every schema of it written out, where the door keeps that apart. */
+  readonly whole?: ((tool: AgentTool) => Promise<AgentTool>) | undefined;
 }
 
 const instructions = [
@@ -77,9 +79,9 @@ export function agentServer(sdk: Sdk, parts: AgentParts): Server {
 
   async function describe(input: JsonObject): Promise<CallToolResult> {
     const { tools } = await door.list();
-    const tool = tools.find(({ name }) => name === input.name);
-    if (!tool) return unknown(String(input.name), {});
-    const shown = describedTool(tool);
+    const known = tools.find(({ name }) => name === input.name);
+    if (!known) return unknown(String(input.name), {});
+    const shown = describedTool((await parts.whole?.(known)) ?? known);
     return { ...text(JSON.stringify(shown)), structuredContent: structured(shown) };
   }
 
@@ -88,12 +90,9 @@ export function agentServer(sdk: Sdk, parts: AgentParts): Server {
     input: JsonObject,
     context: ServerContext,
   ): Promise<CallToolResult | InputRequiredResult> {
-    if (answersSecret(name)) {
-      const { tools } = await door.list();
-      return tools.some((tool) => tool.name === name)
-        ? byHand(name, input, 'answers with a secret')
-        : unknown(name, input);
-    }
+    // One that the caller does not have goes on to the door, which refuses it for the audit to see.
+    if (answersSecret(name) && (await door.list()).tools.some((tool) => tool.name === name))
+      return byHand(name, input, 'answers with a secret');
     const state = context.mcpReq.requestState<string>();
     if (state === undefined) return answered(name, input, await door.call(name, input), context);
     const response = sdk.inputResponse(context.mcpReq.inputResponses, confirmKey);
@@ -133,7 +132,13 @@ export function agentServer(sdk: Sdk, parts: AgentParts): Server {
         description: 'What may refuse a call, and which calls',
         mimeType: 'text/plain',
       },
-      ...pages.map(({ name, title }) => ({ uri: pageUri + name, name, title, mimeType: 'text/markdown' })),
+      ...pages.map(({ name, title, about }) => ({
+        uri: pageUri + name,
+        name,
+        title,
+        description: about,
+        mimeType: 'text/markdown',
+      })),
     ],
   }));
 

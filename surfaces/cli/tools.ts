@@ -1,0 +1,146 @@
+import type { Command } from 'commander';
+import { audiences } from '../../kernel/caller.ts';
+import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
+import { profileOf } from '../../tools/profile.ts';
+import { spoken } from './descriptors.ts';
+import { UsageError } from './input.ts';
+import { paintOf } from './render/paint.ts';
+import { plainText } from './render/plain.ts';
+import { table } from './render/table.ts';
+import type { Style } from './render/text.ts';
+import { type Terminal, wantsColor } from './terminal.ts';
+
+/** What `bss tools` reads: every tool with its whole schemas, and what each profile's agent is shown unasked. */
+interface Whole {
+  readonly tools: readonly JsonObject[];
+  readonly profiles: Readonly<Record<string, { listed: readonly string[]; tokens: number }>>;
+}
+
+interface ToolsOptions {
+  json?: boolean;
+  color?: boolean;
+  profile?: string;
+}
+
+const profiles = audiences.filter((one) => one !== 'system');
+const tokensMax = 8000;
+
+/** `bss tools`: every command and query of the system, whoever it is for. It asks no server. */
+export function toolsCommand(command: Command, terminal: Terminal, asJson: (value: unknown) => string): Command {
+  return command
+    .summary('every command and query of the system, as tools')
+    .description(
+      'List every command and query of the system: what it takes, what it answers, whom it is for, what may refuse it.',
+    )
+    .argument('[search]', 'part of a name or of what it does')
+    .option('--profile <profile>', `only what ${profiles.join(', ')} has, and what its agent is shown unasked`)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  bss tools\n  bss tools ticket --profile customer\n  bss tools --json > tools.json',
+    )
+    .action((search: string | undefined, _options, own: Command) => {
+      const options = own.optsWithGlobals<ToolsOptions>();
+      terminal.out(listTools(readWhole(terminal), search ?? '', options, terminal, asJson));
+    });
+}
+
+function readWhole(terminal: Terminal): Whole {
+  const found = terminal.readTools?.();
+  if (!isJsonObject(found) || !Array.isArray(found.tools) || !isJsonObject(found.profiles)) {
+    throw new Error('the list of tools is not there; build the program again');
+  }
+  const weights = Object.entries(found.profiles).flatMap(([name, one]) =>
+    isJsonObject(one) && Array.isArray(one.listed) && typeof one.tokens === 'number'
+      ? [[name, { listed: one.listed.map(String), tokens: one.tokens }] as const]
+      : [],
+  );
+  return { tools: found.tools.filter(isJsonObject), profiles: Object.fromEntries(weights) };
+}
+
+function listTools(
+  { tools, profiles: weights }: Whole,
+  search: string,
+  options: ToolsOptions,
+  terminal: Terminal,
+  asJson: (value: unknown) => string,
+): string {
+  const profile = profiles.find((one) => one === options.profile);
+  if (options.profile !== undefined && profile === undefined) {
+    throw new UsageError(`--profile: "${options.profile}" is none of ${profiles.join(', ')}.`);
+  }
+  const wanted = search.toLowerCase();
+  const own =
+    profile === undefined
+      ? tools
+      : profileOf(tools.map(described), profile).map(({ whole, input, positional }) => ({
+          ...whole,
+          input,
+          positional: [...positional],
+        }));
+  const items = own.filter((tool) => `${text(tool.name)} ${text(tool.summary)}`.toLowerCase().includes(wanted));
+  const shown = profile === undefined ? undefined : weights[profile];
+  if (options.json) return asJson({ ...(profile ? { profile, agent: shown ?? null } : {}), items });
+  const style: Style = { width: terminal.columns(), color: wantsColor(terminal, options.color !== false) };
+  return drawTools(items, shown, style);
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? plainText(value) : '');
+const texts = (value: unknown): string[] => (Array.isArray(value) ? value.map(text) : []);
+
+/** What a profile is made of, with the whole tool beside it. */
+function described(whole: JsonObject) {
+  return {
+    whole,
+    audience: profiles.filter((one) => texts(whole.audience).includes(one)),
+    input: isJsonObject(whole.input) ? whole.input : {},
+    positional: texts(whole.positional),
+  };
+}
+
+function drawTools(
+  items: readonly JsonObject[],
+  shown: { listed: readonly string[]; tokens: number } | undefined,
+  style: Style,
+): string {
+  const paint = paintOf(style.color);
+  const rows = items.map((tool) => {
+    const { noun, verb } = spoken(text(tool.name));
+    return {
+      name: text(tool.name),
+      typed: `bss ${noun} ${verb}`,
+      effect: text(tool.effect),
+      audience: texts(tool.audience)
+        .map((one) => one.charAt(0))
+        .join(''),
+      rules: Array.isArray(tool.rules) && tool.rules.length > 0 ? String(tool.rules.length) : '',
+      listed: shown?.listed.includes(text(tool.name)) ? '*' : '',
+      summary: text(tool.summary),
+    };
+  });
+  const drawn = table<(typeof rows)[number]>(
+    [
+      { title: '', value: (row) => row.listed },
+      { title: 'Tool', value: (row) => row.name },
+      {
+        title: 'Effect',
+        value: (row) => row.effect,
+        paint: (value) => (/money|destructive/.test(value) ? paint.accent(value) : value),
+      },
+      { title: 'For', value: (row) => row.audience, drop: 1 },
+      { title: 'Rules', value: (row) => row.rules, align: 'right', drop: 2 },
+      { title: 'What it does', value: (row) => row.summary, min: 12 },
+    ],
+    rows,
+    style,
+    'No tool is named so.',
+  );
+  const notes = [
+    `${items.length} tools. For: o operator, c customer, i integrator. Each is typed as its name: ticket.open is bss ticket open.`,
+    ...(shown
+      ? [
+          `* An agent is shown ${shown.listed.length} of them unasked, ${shown.tokens.toLocaleString('en')} tokens (o200k_base) of at most ${tokensMax.toLocaleString('en')}, and finds the rest.`,
+        ]
+      : []),
+  ];
+  return `${drawn}${notes.map((note) => paint.quiet(note)).join('\n')}\n`;
+}
