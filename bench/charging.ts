@@ -21,7 +21,7 @@ const usage = `Measures charging: single records over HTTP, the same SQL call be
 
   --seconds N   how long each measurement lasts (default 10)
   --lines N     active lines that are charged in turn at random (default 2000)
-  --clients N   connections that ask at once (default 16)
+  --clients N   connections that ask at once (default 48)
   --short       two seconds each and 200 lines; only the ratios are judged, for a machine that does other things
 
 The bounds are 1,000 single records and 10,000 streamed ones a second. AIRTIME_BENCH_LENIENT=1 prints and judges nothing.
@@ -31,7 +31,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string' },
     lines: { type: 'string' },
-    clients: { type: 'string', default: '16' },
+    clients: { type: 'string', default: '48' },
     short: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },

@@ -4,7 +4,7 @@ import type { Wire } from './wire.ts';
 
 export { type BatchRecord, type BatchResult, readRecord, unreadable };
 
-/** Charges a batch of usage in one transaction, and answers in its order; whoever delivers what follows is woken. */
+/** Charges a batch of usage, and answers in its order; whoever delivers what follows is woken. */
 export async function chargeBatch(
   wire: Pick<Wire, 'policy' | 'wake'>,
   records: readonly BatchRecord[],

@@ -50,7 +50,7 @@ const oldestRunning = '(pg_snapshot_xmin(pg_current_snapshot()))::text::bigint';
  * the index: asked only whether there is any, the planner reads the table from its beginning, past all that was relayed.
  */
 const hasWork = `SELECT EXISTS (SELECT FROM (SELECT e."transaction_id" FROM "event" e WHERE (e."transaction_id", e."position") > (c."transaction_id", c."position")
-      AND e."position" > c."floor_position" ORDER BY e."transaction_id", e."position" LIMIT 1) next WHERE next."transaction_id" < ${oldestRunning})
+      AND e."position" > c."floor_position" AND e."transaction_id" < ${oldestRunning} ORDER BY e."transaction_id", e."position" LIMIT 1) next)
     OR EXISTS (SELECT FROM "held_event") OR EXISTS (SELECT FROM "event_replay")
     OR c."transaction_id" >= (pg_snapshot_xmax(pg_current_snapshot()))::text::bigint AS work
   FROM "relay_cursor" c`;

@@ -2,9 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type House, openHouse, operator } from '../../doctrine/house.ts';
 import { systemCaller } from '../../kernel/caller.ts';
 import type { JsonObject } from '../../kernel/json.ts';
-import { execute } from '../core/command.ts';
+import { execute, transaction } from '../core/command.ts';
+import { getRow } from '../core/table.ts';
 import { runStatement } from '../core/transaction.ts';
 import { gatewayEventSteps, receiveGatewayEvent } from './gateway-event.ts';
+import { askRefund } from './payment.ts';
 import { refundPayment } from './refund.ts';
 
 let house: House;
@@ -262,4 +264,22 @@ describe('a notice', () => {
     for (let n = 0; n < 6; n += 1) await worker.drain();
     expect((await house.state(order)).order).toBe('completed');
   });
+});
+
+// The last, for what it moves at the gateway is recorded nowhere.
+it('a refund of ours that lands while it is looked for is found, and not taken for the bank’s', async () => {
+  const { payment, gatewayReference } = await paid();
+  const row = await transaction(house.policy, 'test.read', house.caller, {}, (tx) =>
+    getRow(tx, 'payment', { id: payment }),
+  );
+  const key = `${row.factKey}:refund:1`;
+  const landing = {
+    ...house.gateway,
+    find: async () => undefined,
+    operations: async (reference: string) => {
+      await house.gateway.refund({ key, gatewayReference, amountMinor: 1000, currency: 'SGD' });
+      return house.gateway.operations(reference);
+    },
+  };
+  expect(await askRefund(landing, row)).toMatchObject({ outcome: 'refunded', amountMinor: 1000 });
 });

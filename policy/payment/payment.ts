@@ -379,25 +379,26 @@ export async function askRefund(gateway: CardGateway, payment: PaymentRow): Prom
   const gatewayReference = payment.gatewayReference ?? '';
   for (let round = 1; ; round += 1) {
     const key = `${payment.factKey}:refund:${round}`;
-    const found = await gateway.find(key, payment.gatewayReference ?? undefined);
+    const known = await gateway.find(key, payment.gatewayReference ?? undefined);
+    const operations = known ? [] : await gateway.operations(gatewayReference);
+    // A request of ours that was on its way all the time may have landed between the two looks.
+    const found = known ?? operations.find((one) => one.kind === 'refund' && one.key === key);
     if (found?.kind === 'refund' && found.answer.outcome === 'failed') continue;
     if (found?.kind === 'refund' && found.answer.outcome === 'refunded') {
       return { outcome: 'refunded', refundReference: found.answer.refundReference, amountMinor: found.amountMinor };
     }
-    const amountMinor = (payment.amountMinor ?? 0) - goneBack(await gateway.operations(gatewayReference));
+    const amountMinor = (payment.amountMinor ?? 0) - goneBack(operations);
     if (amountMinor <= 0) return { outcome: 'nothing_left' };
     const answer = await gateway.refund({ key, gatewayReference, amountMinor, currency: payment.currency ?? '' });
     return answer.outcome === 'failed' ? answer : { ...answer, amountMinor };
   }
 }
 
-/** In minor units: what of a payment went back, whoever asked for it. */
+/** In minor units: what of a payment went back, whoever asked for it. What a dispute that was won brought is ours again. */
 function goneBack(operations: readonly GatewayOperation[]): number {
-  return operations.reduce(
-    (sum, { kind, answer, amountMinor }) =>
-      (kind === 'refund' && answer.outcome === 'refunded') || kind === 'chargeback' ? sum + amountMinor : sum,
-    0,
-  );
+  const isGone = ({ answer }: GatewayOperation) =>
+    answer.outcome === 'refunded' || (answer.outcome === 'charged_back' && answer.ended !== 'won');
+  return operations.filter(isGone).reduce((sum, { amountMinor }) => sum + amountMinor, 0);
 }
 
 /** The token a payment is charged to. A card that was taken off file since then cannot be charged. */

@@ -91,25 +91,57 @@ const sharedMin = 50;
 /**
  * Charges a batch and answers in its order. What is of one number is charged in one transaction, in the order in which
  * it came. When the database refuses a transaction as a whole, each of its records is tried by itself, so that one does
- * not lose the others.
- * @throws what the database threw, when not even one record alone could be tried
+ * not lose the others; when only one of two transactions could be tried, the records of the other are answered `failed`.
+ * @throws what the database threw, when nothing of the batch could be tried
  */
 export async function recordBatch(
   policy: Policy,
   records: readonly BatchRecord[],
   caller: Caller,
 ): Promise<BatchResult[]> {
-  const parts: number[][] = Array.from({ length: records.length < sharedMin ? 1 : calls }, () => []);
-  for (const [place, { entry }] of records.entries()) parts[lastDigit(entry.read.msisdn) % parts.length]?.push(place);
-  const answers: (RecordedUsage | undefined)[] = [];
-  await Promise.all(
-    parts.map(async (places) => {
-      const entries = places.flatMap((place) => records[place]?.entry ?? []);
-      const answered = await recordPart(policy, entries, caller);
-      for (const [index, place] of places.entries()) answers[place] = answered[index];
-    }),
+  const parts = partsOf(records);
+  const outcomes = await Promise.allSettled(
+    parts.map((places) =>
+      recordPart(
+        policy,
+        places.flatMap((place) => records[place]?.entry ?? []),
+        caller,
+      ),
+    ),
   );
-  return records.map((record, place) => resultOf(record, answers[place]));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed && !outcomes.some((outcome) => outcome.status === 'fulfilled')) throw failed.reason;
+  const results: BatchResult[] = [];
+  for (const [part, places] of parts.entries()) {
+    const outcome = outcomes[part];
+    for (const [index, place] of places.entries()) {
+      const record = records[place];
+      if (!record) continue;
+      results[place] =
+        outcome?.status === 'fulfilled' ? resultOf(record, outcome.value[index]) : failedOf(record, untried);
+    }
+  }
+  return results;
+}
+
+/** The places of the records that each call charges. */
+function partsOf(records: readonly BatchRecord[]): number[][] {
+  const all = [...records.keys()];
+  if (records.length < sharedMin) return [all];
+  const partOf = new Map<string, number>();
+  const parts: number[][] = Array.from({ length: calls }, () => []);
+  for (const [place, { entry }] of records.entries()) {
+    const { msisdn, source, recordId } = entry.read;
+    const part = lastDigit(msisdn) % calls;
+    if (recordId !== undefined) {
+      const key = `${source ?? ''} ${recordId}`;
+      // Of records with one key the first counts: which one that is, two calls could not tell.
+      if ((partOf.get(key) ?? part) !== part) return [all];
+      partOf.set(key, part);
+    }
+    parts[part]?.push(place);
+  }
+  return parts.filter((places) => places.length > 0);
 }
 
 const lastDigit = (msisdn: string | undefined) => msisdn?.charCodeAt(msisdn.length - 1) ?? 0;
@@ -119,7 +151,6 @@ async function recordPart(
   entries: readonly UsageEntry[],
   caller: Caller,
 ): Promise<(RecordedUsage | undefined)[]> {
-  if (entries.length === 0) return [];
   try {
     return await recordEntries(policy, entries, caller, { whole: false });
   } catch (error) {
@@ -138,13 +169,27 @@ async function recordPart(
   }
 }
 
-function resultOf({ line, entry, flaw }: BatchRecord, answer: RecordedUsage | undefined): BatchResult {
-  const { read } = entry;
-  const named: JsonObject = {
-    ...(flaw !== undefined || read.source === undefined ? {} : { source: read.source }),
-    ...(flaw !== undefined || read.recordId === undefined ? {} : { recordId: read.recordId }),
+const unkept = { reason: 'notKept', message: 'The record cannot be stored.' };
+const untried = { reason: 'unavailable', message: 'The record could not be charged now. Send it again.' };
+
+function failedOf(record: BatchRecord, why: { reason: string; message: string }): BatchResult {
+  return { line: record.line, ...nameOf(record), status: 'failed', ...why };
+}
+
+/** What a result calls its record by, beside the line. */
+function nameOf({ entry: { read }, flaw }: BatchRecord): JsonObject {
+  if (flaw !== undefined) return {};
+  return {
+    ...(read.source === undefined ? {} : { source: read.source }),
+    ...(read.recordId === undefined ? {} : { recordId: read.recordId }),
   };
-  if (!answer) return { line, ...named, status: 'failed', reason: 'notKept', message: 'The record cannot be stored.' };
+}
+
+function resultOf(record: BatchRecord, answer: RecordedUsage | undefined): BatchResult {
+  if (!answer) return failedOf(record, unkept);
+  const { line, flaw } = record;
+  const { read } = record.entry;
+  const named = nameOf(record);
   const { id, status, refusedBy, charged, excess, repeated } = answer;
   const amount = (quantity: bigint | null): JsonObject => ({
     amount: Math.round((Number(quantity ?? 0) / read.unit.size) * 1e6) / 1e6,

@@ -1,7 +1,9 @@
+import type { Pool, QueryConfig } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type House, openHouse } from '../../doctrine/house.ts';
 import type { Caller } from '../../kernel/caller.ts';
 import { runStatement } from '../core/transaction.ts';
+import { readRecord, recordBatch } from './batch.ts';
 import { recordTogether, type UsageEntry } from './charging.ts';
 import { flatDocument, givenPart } from './commands.ts';
 import { readUsage } from './units.ts';
@@ -89,4 +91,70 @@ it('the same record twice at once counts once, whoever sends it', async () => {
   );
   expect(twice.map(({ repeated }) => repeated).sort()).toEqual([false, true, true, true]);
   expect(new Set(twice.map(({ id }) => id)).size).toBe(1);
+});
+
+/** Two numbers that different calls charge. */
+async function twoNumbers(): Promise<[string, string]> {
+  for (let tried = 0; tried < 20; tried += 1) {
+    const order = await house.order(await house.customer());
+    await house.settle();
+    const [line] = await runStatement<{ msisdn: string }>(
+      house.pool,
+      'SELECT "msisdn" FROM "subscription" WHERE "id" = $1',
+      [(await house.state(order)).subscriptionId],
+    );
+    const other = line?.msisdn ?? '';
+    if (Number(other.at(-1)) % 2 !== Number(msisdn.at(-1)) % 2) return [msisdn, other];
+  }
+  throw new Error('no two numbers differ');
+}
+
+const batchOf = (numbers: readonly string[], prefix: string) =>
+  Array.from({ length: 60 }, (_, place) =>
+    readRecord(
+      place + 1,
+      {
+        msisdn: numbers[place % numbers.length] ?? '',
+        kind: 'data',
+        amount: 1,
+        unit: 'KB',
+        source: 's',
+        recordId: `${prefix}${place}`,
+      },
+      '',
+    ),
+  );
+
+it('given a batch of two calls, when one of them fails, then the records of the other keep their answers', async () => {
+  const [one, other] = await twoNumbers();
+  const pool: Pool = Object.create(house.pool, {
+    query: {
+      value: (statement: QueryConfig) =>
+        JSON.stringify(statement.values).includes(other)
+          ? Promise.reject(Object.assign(new Error('too slow'), { code: '57014' }))
+          : house.pool.query(statement),
+    },
+  });
+  const results = await recordBatch({ ...house.policy, pool }, batchOf([one, other], 'half-'), house.caller);
+  expect(results.map(({ line, status, reason }) => [line, status, reason])).toEqual(
+    results.map((_, place) =>
+      place % 2 === 0 ? [place + 1, 'rated', undefined] : [place + 1, 'failed', 'unavailable'],
+    ),
+  );
+  expect(await toldOf('half-')).toHaveLength(30);
+  await expect(recordBatch({ ...house.policy, pool }, batchOf([other], 'none-'), house.caller)).rejects.toThrow('slow');
+});
+
+it('of two records with one key and different numbers the first counts', async () => {
+  const [one, other] = await twoNumbers();
+  const records = batchOf([one, other], 'twin-');
+  const [first] = records;
+  const twin = readRecord(
+    2,
+    { msisdn: other, kind: 'data', amount: 1, unit: 'KB', source: 's', recordId: 'twin-0' },
+    '',
+  );
+  if (first) records.splice(1, 1, twin);
+  const results = await recordBatch(house.policy, records, house.caller);
+  expect([results[0]?.repeated, results[1]?.repeated, results[1]?.id]).toEqual([undefined, true, results[0]?.id]);
 });

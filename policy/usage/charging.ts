@@ -74,7 +74,11 @@ async function recordOf(policy: RecordingPolicy, asked: readonly Asked[], as: Re
     policy,
     unanswered.map(({ one }) => one),
     as,
-  );
+  ).catch((error: unknown) => {
+    // The others are charged and durable: theirs is not lost with it.
+    if (unanswered.length === asked.length) throw error;
+    return [];
+  });
   for (const [index, { place }] of unanswered.entries()) {
     const answer = second[index];
     if (answer) answers[place] = answer;
@@ -196,13 +200,19 @@ async function answer(policy: RecordingPolicy, taken: readonly Waiting[]): Promi
     }
   } catch (error) {
     const [only, another] = taken;
-    // What the database cannot hold of one record undid them all: each is asked by itself.
-    if (only && another && isAboutData(error)) for (const one of taken) await answer(policy, [one]);
-    else for (const { reject } of taken) reject(error);
+    // What the database cannot hold of one record, or a line of one that somebody holds too long, undid them all: each is
+    // asked by itself.
+    if (only && another && (isAboutData(error) || isTimeout(error))) {
+      await Promise.all(taken.map((one) => answer(policy, [one])));
+    } else for (const { reject } of taken) reject(error);
   }
 }
 
 /** Classes 22 and 54: a value that the database cannot hold. Everything else would befall any record. */
 export function isAboutData(error: unknown): boolean {
   return error instanceof Error && 'code' in error && /^(22|54)/.test(String(error.code));
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '57014';
 }
