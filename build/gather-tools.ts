@@ -112,6 +112,7 @@ async function askAgent(tools: readonly ToolDescriptor[], audience: Audience): P
   const door: AgentDoor = localDoor({
     tools: {
       list: () => own,
+      recorded: (name) => name,
       run: async (name) => {
         reached.add(name);
         return { reached: name };

@@ -23,7 +23,7 @@ export interface AgentDoor {
 }
 
 export interface LocalParts {
-  readonly tools: Pick<ToolDoor, 'list' | 'run' | 'needsConfirmation' | 'propose' | 'confirm'>;
+  readonly tools: Pick<ToolDoor, 'list' | 'recorded' | 'run' | 'needsConfirmation' | 'propose' | 'confirm'>;
   readonly caller: Caller;
   /** Whether the caller's token has a scope for a tool. */
   allows(tool: string): boolean;
@@ -42,7 +42,7 @@ export function localDoor(parts: LocalParts): AgentDoor {
     try {
       look();
     } catch (error) {
-      if (error instanceof AirtimeError) parts.onRefused?.(name, error);
+      if (error instanceof AirtimeError) parts.onRefused?.(tools.recorded(name), error);
       throw error;
     }
   };

@@ -84,6 +84,8 @@ export interface Proposed {
 export interface ToolDoor {
   /** By name. For a customer the inputs that name the customer are left out: the session says who. */
   list(caller: Caller): readonly ToolDescriptor[];
+  /** The name under which the audit has a call: that of a tool, whoever has it, and `(unknown)` for what is none. */
+  recorded(name: string): string;
   /**
    * Checks the input, runs the tool and answers plain JSON (no bigint, no Date).
    * @param keep gets the answer of a command inside its transaction, as its last act.
@@ -148,6 +150,7 @@ export function makeTools(parts: ToolParts): ToolDoor {
   }
   const byName = [...tools.values()].sort((a, b) => (a.descriptor.name < b.descriptor.name ? -1 : 1));
   return {
+    recorded,
     list: (caller) =>
       byName
         .filter((tool) => isOf(caller, tool))
@@ -204,9 +207,16 @@ export function makeTools(parts: ToolParts): ToolDoor {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof AirtimeError && !throughHttp.has(caller.surface)) parts.onRefused?.({ tool, caller, error });
+      if (error instanceof AirtimeError && !throughHttp.has(caller.surface)) {
+        parts.onRefused?.({ tool: recorded(tool), caller, error });
+      }
       throw error;
     }
+  }
+
+  /** What a caller typed and is no tool stands in no record. */
+  function recorded(name: string): string {
+    return tools.has(name) ? name : '(unknown)';
   }
 
   function mine(name: string, caller: Caller): Tool {

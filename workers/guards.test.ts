@@ -189,6 +189,45 @@ test('what could not be written is written later', async () => {
   expect(await listed({ code: 'late' })).toMatchObject([{ count: 2 }]);
 });
 
+test('what somebody typed keeps nobody’s refusals from being written', async () => {
+  const recorder = makeRefusalRecorder(given.policy, movable('2029-02-01T00:00:10Z'), log);
+  for (const operation of ['nul\0', 'half \ud83d', `${'x'.repeat(119)}😀`]) recorder.record(refused({ operation }));
+  recorder.record(refused({ code: 'beside' }));
+  await recorder.stop();
+  expect(await listed({ code: 'beside' })).toMatchObject([{ count: 1 }]);
+  const operations = (await listed({ since: '2029-02-01T00:00:00Z' })).map(({ operation }) => operation);
+  expect(operations).toEqual(expect.arrayContaining(['nul ', 'half \ufffd', `${'x'.repeat(119)}\ufffd`]));
+});
+
+test('a batch that the database refuses for its data is split, and only what it refuses is dropped', async () => {
+  // A second lock on what no text of ours may be, as a column of the future would be.
+  const refusing = Object.create(given.policy.pool, {
+    connect: {
+      value: async () => {
+        const client = await given.policy.pool.connect();
+        return Object.create(client, {
+          query: {
+            value: (...query: Parameters<typeof client.query>) =>
+              JSON.stringify(query).includes('poison')
+                ? Promise.reject(Object.assign(new Error('unsupported'), { code: '22P05' }))
+                : client.query(...query),
+          },
+        });
+      },
+    },
+  });
+  const warned: string[] = [];
+  const recorder = makeRefusalRecorder({ ...given.policy, pool: refusing }, movable('2029-03-01T00:00:10Z'), {
+    warn: (_fields, message) => warned.push(message),
+  });
+  recorder.record(refused({ code: 'poison' }));
+  recorder.record(refused({ code: 'sound' }));
+  await recorder.stop();
+  await recorder.stop();
+  expect(warned).toEqual(['a refusal cannot be kept and was dropped']);
+  expect(await listed({ code: 'sound' })).toMatchObject([{ count: 1 }]);
+});
+
 test('refusals are forgotten after the days that the installation keeps them', async () => {
   await transaction(
     given.policy,

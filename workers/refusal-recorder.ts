@@ -1,8 +1,10 @@
 import type { Caller } from '../kernel/caller.ts';
 import { systemCaller } from '../kernel/caller.ts';
 import type { MachineClock } from '../kernel/clock.ts';
+import { keepableText } from '../kernel/text.ts';
 import { type RefusedRequests, recordRefusals, refusalKey } from '../policy/audit/commands.ts';
 import { execute, type Policy } from '../policy/core/command.ts';
+import { isAboutData } from '../policy/usage/charging.ts';
 import { makeLoop } from './loop.ts';
 import type { WorkerLog } from './worker.ts';
 
@@ -68,10 +70,25 @@ export function makeRefusalRecorder(policy: Policy, clock: MachineClock, log: Wo
     try {
       await execute(policy, recordRefusals, { refusals: [...taken.values()] }, systemCaller('audit'));
     } catch (error) {
-      for (const one of taken.values()) add(one);
-      throw error;
+      if (!isAboutData(error)) {
+        for (const one of taken.values()) add(one);
+        throw error;
+      }
+      await writeSingly([...taken.values()]);
     }
     return false;
+  }
+
+  /** One that the database will never take is left out, so that it does not hold back the others. */
+  async function writeSingly(refusals: readonly RefusedRequests[]): Promise<void> {
+    for (const one of refusals) {
+      try {
+        await execute(policy, recordRefusals, { refusals: [one] }, systemCaller('audit'));
+      } catch (error) {
+        if (!isAboutData(error)) add(one);
+        else log.warn({ door: one.door, count: one.count }, 'a refusal cannot be kept and was dropped');
+      }
+    }
   }
 
   const failed = (error: unknown) =>
@@ -84,16 +101,16 @@ export function makeRefusalRecorder(policy: Policy, clock: MachineClock, log: Wo
     record({ door, operation, status, code, caller, address, requestId }) {
       const at = clock.now();
       add({
-        door: door.slice(0, 40),
-        operation: operation.slice(0, 120),
+        door: kept(door, 40),
+        operation: kept(operation, 120),
         status,
-        code: code.slice(0, 120),
-        callerId: caller?.id ?? null,
-        callerName: caller?.name.slice(0, 200) ?? null,
+        code: kept(code, 120),
+        callerId: kept(caller?.id, 120),
+        callerName: kept(caller?.name, 200),
         audience: caller?.audience ?? null,
-        customerId: caller?.customerId ?? null,
-        address: caller === undefined ? (address?.slice(0, 64) ?? null) : null,
-        requestId: requestId.slice(0, 128),
+        customerId: kept(caller?.customerId, 120),
+        address: caller === undefined ? kept(address, 64) : null,
+        requestId: kept(requestId, 128),
         count: 1,
         firstAt: at,
         lastAt: at,
@@ -108,3 +125,9 @@ export function makeRefusalRecorder(policy: Policy, clock: MachineClock, log: Wo
 }
 
 const many = '(many)';
+
+function kept(text: string, max: number): string;
+function kept(text: string | undefined, max: number): string | null;
+function kept(text: string | undefined, max: number): string | null {
+  return text === undefined ? null : keepableText(text.slice(0, max));
+}

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Caller } from '../../kernel/caller.ts';
 import { findCardSecret } from '../../kernel/card-number.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
+import { keepableText } from '../../kernel/text.ts';
 import type { Policy } from '../core/command.ts';
 import { isAboutData, type RecordedUsage, recordEntries, type UsageEntry } from './charging.ts';
 import { flatDocument, givenPart } from './commands.ts';
@@ -63,12 +64,12 @@ function flatFlaw(record: JsonObject): string | undefined {
  * seems to hold a card number is kept without its text.
  */
 export function unreadable(line: number, raw: string, flaw: string): BatchRecord {
-  const shown = keepable(raw.slice(0, keptCharactersMax));
+  const shown = keepableText(raw.slice(0, keptCharactersMax));
   const isSecret = findCardSecret({ line: raw }, { aboutPaying: true }) !== undefined;
   const document: JsonObject = {
     '@type': 'Usage',
     usageType: 'unreadable',
-    description: keepable(flaw),
+    description: keepableText(flaw),
     usageCharacteristic: [{ name: 'line', value: isSecret ? 'not kept: it seems to hold a card number' : shown }],
   };
   const read = {
@@ -77,11 +78,6 @@ export function unreadable(line: number, raw: string, flaw: string): BatchRecord
     recordId: createHash('sha256').update(raw).digest('base64url'),
   };
   return { line, entry: { document, read, fault: usageReadable }, flaw };
-}
-
-// PostgreSQL keeps no NUL, and no half of a surrogate pair.
-function keepable(text: string): string {
-  return Buffer.from(text.replaceAll('\0', ' ')).toString();
 }
 
 /** So many calls share a batch; a batch that is shorter is one call. */

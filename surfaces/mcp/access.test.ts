@@ -123,6 +123,10 @@ test('what is refused inside of a call is in the audit, with the tool, the rule 
   await (await agent(narrow.token)).callTool({ name: 'customer.list', arguments: {} });
   await (await agent(own.token)).callTool({ name: 'tools.call', arguments: { name: 'token.create', arguments: {} } });
   await (await agent(own.token)).callTool({ name: 'payment.refund', arguments: { paymentId: 'pay_x' } });
+  // Names that are no tool are whatever somebody typed.
+  await client.callTool({ name: 'tools.call', arguments: { name: 'typed \0 \ud83d', arguments: {} } });
+  await client.callTool({ name: 'tools.call', arguments: { name: 'my card 4111 1111 1111 1111', arguments: {} } });
+  await (await agent(narrow.token)).callTool({ name: 'tools.call', arguments: { name: 'typed', arguments: {} } });
   // A confirmation that was altered, and one that is another's.
   const asked: unknown = await client.callTool({ name: 'order.place', arguments: input }, { allowInputRequired: true });
   if (!isJsonObject(asked) || typeof asked.requestState !== 'string') throw new Error('the person was not asked');
@@ -147,5 +151,6 @@ test('what is refused inside of a call is in the audit, with the tool, the rule 
   expect(by('payment.refund notFound')).toBe(`mcp ${own.id}`);
   expect(by('token.create notFound')).toBe(`mcp ${own.id}`);
   expect(by('order.place confirmation.known')).toMatch(/^mcp tok_/);
-  expect(JSON.stringify([...seen.values()])).not.toContain('4111');
+  expect(by('(unknown) notFound')).toMatch(/^mcp tok_/);
+  expect(JSON.stringify([...seen.values()])).not.toMatch(/4111|typed/);
 });
