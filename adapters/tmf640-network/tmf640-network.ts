@@ -1,6 +1,7 @@
 import { setTimeout as realSleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { cutText } from '../../kernel/text.ts';
 import { checked } from '../checked.ts';
 import type { Network, NetworkAnswer, NetworkTask } from '../network.ts';
 import { networkTask } from '../network-task.ts';
@@ -251,8 +252,8 @@ function refused(task: NetworkTask, code: string, message: string, permanent: bo
 function refusedBy(task: NetworkTask, status: number, body: unknown): NetworkAnswer {
   if (status >= 500) throw new OutcomeUnknown(`The network failed (${status}).`, task.key);
   const read = problem.safeParse(body).data;
-  const code = (read?.reason ?? read?.code ?? `http_${status}`).slice(0, 100);
-  return refused(task, code, (read?.message ?? 'The network refused.').slice(0, 500), status !== 409 && status !== 423);
+  const code = cutText(read?.reason ?? read?.code ?? `http_${status}`, 100);
+  return refused(task, code, cutText(read?.message ?? 'The network refused.', 500), status !== 409 && status !== 423);
 }
 
 function monitorHref(body: unknown): string | undefined {

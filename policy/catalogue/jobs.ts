@@ -1,6 +1,7 @@
 import { JobFileError, type JobFiles } from '../../adapters/job-files.ts';
 import { AirtimeError } from '../../kernel/error.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
+import { cutText, keepableText } from '../../kernel/text.ts';
 import type { AnyCommand } from '../core/command.ts';
 import { type StepContext, type StepDefinition, schedule } from '../core/flow.ts';
 import { machine, must } from '../core/machine.ts';
@@ -204,7 +205,7 @@ async function runJob<T extends 'exportJob' | 'importJob'>(
       error instanceof SyntaxError ||
       (error instanceof AirtimeError && error.status < 500);
     if (!isOfTheJob) throw error;
-    const errorLog = error.message.slice(0, 2000);
+    const errorLog = keepableText(cutText(error.message, 2000));
     await context.finish(`${flow}.fail`, (tx) => end(tx, definition, subject, 'fail', { errorLog }));
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { notFound } from '../../kernel/error.ts';
 import { canonicalJson } from '../../kernel/json.ts';
+import { cutText } from '../../kernel/text.ts';
 import { command } from '../core/command.ts';
 import { refs } from '../core/party.ts';
 import { updateRows } from '../core/table.ts';
@@ -101,7 +102,7 @@ export const beginTurn = command<z.infer<typeof beginInput>, TurnFacts, BegunTur
     const id = tx.newId('cht');
     await tx.sql`INSERT INTO "chat_turn" ("id", "session_id", "position", "owner", "customer_id", "state", "person_text", "person_at", "created_at")
       VALUES (${id}, ${sessionId}, ${position}, ${owner}, ${customerId}, 'running', ${text}, ${tx.now}, clock_timestamp())`;
-    await tx.sql`UPDATE "chat_session" SET "last_at" = ${tx.now}, "title" = coalesce("title", ${text.slice(0, 80)}) WHERE "id" = ${sessionId}`;
+    await tx.sql`UPDATE "chat_session" SET "last_at" = ${tx.now}, "title" = coalesce("title", ${cutText(text, 80)}) WHERE "id" = ${sessionId}`;
     return {
       id,
       isFirst: position === 1,
@@ -173,7 +174,7 @@ async function keepReply(
     channel: 'chat',
     reason: escalated.caseId === undefined ? 'chat' : 'chat escalated',
     description: [
-      `Asked: ${turn.personText.slice(0, 200)}`,
+      `Asked: ${cutText(turn.personText, 200)}`,
       `Answered by ${input.assistant === 'model' ? 'a language model' : 'the built-in assistant'}${tools.length > 0 ? `, with ${tools.join(', ')}` : ''}.`,
     ].join('\n'),
     direction: 'inbound',
@@ -253,7 +254,7 @@ export const escalateTurn = command<
     const made = await openTicket(tx, {
       ...(turn.customerId === null ? {} : { customerId: turn.customerId }),
       name: `Chat: ${escalations[category]}`,
-      description: `A conversation was handed over. Conversation ${turn.sessionId}, transcript SHA-256 ${hash}. Last said: ${turn.personText.slice(0, 1000)}`,
+      description: `A conversation was handed over. Conversation ${turn.sessionId}, transcript SHA-256 ${hash}. Last said: ${cutText(turn.personText, 1000)}`,
       severity: category === 'person' ? 'minor' : 'major',
       ticketType: 'case',
       relatedEntity: [refs.chat(turn.sessionId)],

@@ -1,3 +1,4 @@
+import { cutText } from '../../kernel/text.ts';
 /** What a customer reads: a few sentences and a small table. Plain text throughout; a form of it is made of this. */
 export interface Letter {
   subject: string;
@@ -35,7 +36,7 @@ export function written(letter: Letter, name: string): { subject: string; text: 
     ...(rows.length > 0 ? [`<table>${rows.join('')}</table>`] : []),
     '</body></html>',
   ].join('\n');
-  return { subject: oneLine(letter.subject).slice(0, 200), text: `${text}\n`, html };
+  return { subject: cutText(oneLine(letter.subject), 200), text: `${text}\n`, html };
 }
 
 const entities: Readonly<Record<string, string>> = {

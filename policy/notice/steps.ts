@@ -1,4 +1,5 @@
 import { RequestRefused } from '../../adapters/outcome.ts';
+import { cutText } from '../../kernel/text.ts';
 import type { StepContext, StepDefinition } from '../core/flow.ts';
 import { findRow } from '../core/table.ts';
 import { logInteraction } from '../interaction/commands.ts';
@@ -55,7 +56,7 @@ async function handOver(context: StepContext, prepared: Prepared): Promise<strin
     await context.outside.mail.send({
       key: context.step.key,
       to: prepared.to,
-      ...(oneLine(prepared.name) === '' ? {} : { toName: oneLine(prepared.name).slice(0, 200) }),
+      ...(oneLine(prepared.name) === '' ? {} : { toName: cutText(oneLine(prepared.name), 200) }),
       ...written(prepared.letter, prepared.name),
     });
     return 'Sent';

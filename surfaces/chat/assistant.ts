@@ -3,6 +3,7 @@ import { formatInstant } from '../../kernel/calendar.ts';
 import type { Caller } from '../../kernel/caller.ts';
 import { isJsonObject } from '../../kernel/json.ts';
 import { kindName } from '../../kernel/quantity.ts';
+import { cutText } from '../../kernel/text.ts';
 import { type LineView, lineShape } from '../../read/views/line.ts';
 import { listShape, moneyShape } from '../../read/views/shapes.ts';
 import { priceList } from '../../tools/offering-list.ts';
@@ -139,8 +140,8 @@ const customerIntents: readonly Intent[] = [
     sign: /\b(?:report|problem|fault|broken|not working|doesn'?t work|does not work|no signal|no data|ticket)\b/,
     answer: async ({ text, toolbox }) => {
       const called = await toolbox.call('ticket.open', {
-        name: text.slice(0, 80),
-        description: text.slice(0, capped),
+        name: cutText(text, 80),
+        description: cutText(text, capped),
         ticketType: 'problem',
       });
       const id = isJsonObject(called.result) ? called.result.id : undefined;
@@ -276,7 +277,7 @@ const shows: readonly (readonly [RegExp, string, string])[] = [
   [/\bbil_[0-9a-z]{26}\b/, 'bill.show', 'billId'],
 ];
 
-const asText = (value: unknown): string => JSON.stringify(value, null, 1).slice(0, capped);
+const asText = (value: unknown): string => cutText(JSON.stringify(value, null, 1), capped);
 
 const operatorIntents: readonly Intent[] = [
   {

@@ -148,6 +148,36 @@ test('malformed arguments and unknown tools come to nothing, and are written dow
   expect((await world.audited()) - before).toBeGreaterThanOrEqual(3);
 });
 
+test('an emoji at every cut loses no turn', async () => {
+  // What was asked is cut at 200 for the interaction, arguments at 2000, the name of a tool at 120.
+  const long = `${'x'.repeat(199)}😀`;
+  world.model.play(({ step }) =>
+    step === 0
+      ? {
+          calls: [{ name: 'subscription-list', arguments: { more: `${'y'.repeat(2000 - '{"more":"'.length - 1)}😀` } }],
+        }
+      : { text: 'Done.' },
+  );
+  expect((await world.say(ada.token, long)).status).toBe(200);
+  world.model.play(({ step }) =>
+    step === 0
+      ? {
+          calls: [`${'n'.repeat(119)}😀`, 'a\0b', 'half \ud83d'].map((name) => ({
+            name: 'tools-call',
+            arguments: { name, arguments: {} },
+          })),
+        }
+      : { text: 'Done.' },
+  );
+  const typed = await world.say('air_operator', 'Hello');
+  expect([typed.status, calls(typed.body)]).toEqual([200, ['n'.repeat(119), 'a b', 'half \ufffd']]);
+  // The case of a fraud has the first thousand of what was said, and a ticket eighty of it as its name.
+  const fraud = await world.say(ada.token, `somebody made a SIM swap ${'x'.repeat(999 - 25)}😀 and more`);
+  expect([fraud.status, isJsonObject(fraud.body.case)]).toEqual([200, true]);
+  const told = `report: no signal ${'x'.repeat(79 - 18)}😀`;
+  expect((await world.say(ada.token, told, undefined, '/rules-chat')).body.reply).toContain('ticket tck_');
+});
+
 describe('without a model', () => {
   const ask = async (text: string, who: Somebody = ada) =>
     (await world.say(who.token, text, undefined, '/rules-chat')).body;

@@ -1,6 +1,7 @@
 import { findCardSecret } from '../../kernel/card-number.ts';
 import { type AirtimeError, invalid } from '../../kernel/error.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
+import { cutText, keepableText } from '../../kernel/text.ts';
 import type { AgentTool } from '../../tools/agent-door.ts';
 import { type CalledTool, escalations } from '../../tools/conversations.ts';
 import { fenced, refusal } from '../../tools/told.ts';
@@ -92,17 +93,19 @@ export function toolboxOf(
     // A card number is kept nowhere, not even in the record of an attempt to send one.
     const isSecret = findCardSecret(input ?? {}, { aboutPaying: true }) !== undefined;
     calls.push({
-      tool: tool.slice(0, 120),
+      tool: keepableText(cutText(tool, 120)),
       outcome,
-      ...(reason === undefined ? {} : { reason: reason.slice(0, 120) }),
-      arguments: isSecret ? '(a card number)' : withoutSecrets(JSON.stringify(input ?? {})).slice(0, argumentsMax),
+      ...(reason === undefined ? {} : { reason: keepableText(cutText(reason, 120)) }),
+      arguments: isSecret
+        ? '(a card number)'
+        : keepableText(cutText(withoutSecrets(JSON.stringify(input ?? {})), argumentsMax)),
     });
   };
   const attempt = (tool: string, status: number, code: string): void => parts.onAttempt(caller, { tool, status, code });
   const tell = (value: unknown): string => {
     const whole = stands('chat.fence') ? fenced(value) : JSON.stringify(value ?? null);
     if (whole.length <= limits.toldMax) return whole;
-    const cut = JSON.stringify(value ?? null).slice(0, limits.toldMax);
+    const cut = cutText(JSON.stringify(value ?? null), limits.toldMax);
     return stands('chat.fence') ? fenced({ beginning: cut, note: 'The answer was longer: ask for less.' }) : cut;
   };
   const refused = (tool: string, input: unknown, status: number, error: JsonObject): Called => {
@@ -165,7 +168,7 @@ export function toolboxOf(
 
   function handOver(input: JsonObject): Called {
     const category = typeof input.category === 'string' ? input.category : 'person';
-    note('escalate', 'done', { category: category.slice(0, 60) });
+    note('escalate', 'done', { category: cutText(category, 60) });
     escalation = category;
     isClosed = stands('chat.escalation_ends');
     return { outcome: 'done', told: 'A person takes over. Your turn has ended.' };

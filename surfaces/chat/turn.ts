@@ -1,4 +1,5 @@
 import { isJsonObject } from '../../kernel/json.ts';
+import { cutText } from '../../kernel/text.ts';
 import {
   type Answered,
   type BegunTurn,
@@ -30,7 +31,7 @@ const handedOver: Readonly<Record<Escalation, string>> = {
   person: 'A person takes over.',
 };
 
-const cut = (text: string, most: number): string => (text.length <= most ? text : `${text.slice(0, most - 1)}…`);
+const cut = (text: string, most: number): string => (text.length <= most ? text : `${cutText(text, most - 1)}…`);
 
 /**
  * One turn: what was said is written down, a person is called where one is due, an assistant answers, and what leaves is
