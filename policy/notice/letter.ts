@@ -1,4 +1,5 @@
 import { cutText } from '../../kernel/text.ts';
+
 /** What a customer reads: a few sentences and a small table. Plain text throughout; a form of it is made of this. */
 export interface Letter {
   subject: string;

@@ -6,6 +6,7 @@ import { kindName } from '../../kernel/quantity.ts';
 import { cutText } from '../../kernel/text.ts';
 import { type LineView, lineShape } from '../../read/views/line.ts';
 import { listShape, moneyShape } from '../../read/views/shapes.ts';
+import { subscriptionShape } from '../../read/views/subscription.ts';
 import { priceList } from '../../tools/offering-list.ts';
 import type { Called, Toolbox } from './toolbox.ts';
 
@@ -135,6 +136,40 @@ function namedIn(plain: string, items: z.infer<typeof priceList>['items']) {
   });
 }
 
+const courtesies = /^(?:(?:please|kindly|hi|hello|hey|now|just|ok|okay|and|then)\s+|(?:can|could|will|would) you\s+)+/;
+const asksYou = /^(?:(?:please|hi|hello|hey)\s+)?(?:can|could|will|would) you\b/;
+const otherwise =
+  /n't\b|\b(?:not|dont|cannot|never|no|without|instead|if|unless|when|while|until|till|before|after|later|tomorrow|next|should|how)\b/;
+
+/**
+ * What is told to be done now, from its verb on. Undefined for a question, for what is not to be done and for what is to
+ * be done in some case only: what changes something at once is not guessed.
+ */
+function imperative({ text, plain }: Asked): string | undefined {
+  if (otherwise.test(plain) || (text.includes('?') && !asksYou.test(plain))) return undefined;
+  return plain.replace(courtesies, '');
+}
+
+function roamingWanted(asked: Asked): 'on' | 'off' | undefined {
+  const told = imperative(asked) ?? '';
+  if (/^(?:disable|deactivate|cancel|stop)\b/.test(told)) return 'off';
+  if (/^(?:enable|activate|start)\b/.test(told)) return 'on';
+  const [, first] = /^(?:(?:switch|turn|set|put)|(?:my )?roaming) (on|off)\b/.exec(told) ?? [];
+  if (first === 'on' || first === 'off') return first;
+  if (!/^(?:switch|turn|set|put)\b/.test(told)) return undefined;
+  // `on my line` is a place.
+  const directions = new Set(told.match(/\b(?:on|off)\b(?! (?:my|the|this|that|line|number|\d))/g));
+  const [only, ...others] = directions;
+  return others.length === 0 && (only === 'on' || only === 'off') ? only : undefined;
+}
+
+const nowShape = subscriptionShape.pick({ isRoamingEnabled: true, end: true, pendingChange: true });
+
+async function stateNow({ toolbox }: Asked, line: LineView): Promise<z.infer<typeof nowShape> | string> {
+  const called = await toolbox.call('subscription.show', { subscriptionId: line.id });
+  return elsewise(called) ?? nowShape.parse(called.result);
+}
+
 const customerIntents: readonly Intent[] = [
   {
     sign: /\b(?:report|problem|fault|broken|not working|doesn'?t work|does not work|no signal|no data|ticket)\b/,
@@ -149,23 +184,42 @@ const customerIntents: readonly Intent[] = [
     },
   },
   {
-    sign: /\broaming\b.*\b(?:on|off|enable|disable|switch|activate|stop)\b|\b(?:on|off|enable|disable|switch|activate|stop)\b.*\broaming\b/,
+    // More roaming data is bought, not switched.
+    sign: /^(?!.*\b(?:buy|add|top[ -]?up|gb)\b)(?=.*\broaming\b).*\b(?:on|off|enabled?|disabled?|switch|turn|(?:de)?activated?|start|stop|cancel)\b/,
     answer: (asked) =>
       withLine(asked, async (line) => {
-        const roaming = /\b(?:off|disable|stop)\b/.test(asked.plain) ? 'off' : 'on';
+        const roaming = roamingWanted(asked);
+        if (roaming === undefined) {
+          const state = await stateNow(asked, line);
+          if (typeof state === 'string') return state;
+          return `Roaming of ${line.msisdn} is ${state.isRoamingEnabled ? 'on' : 'off'}. Nothing was changed: say “switch roaming ${state.isRoamingEnabled ? 'off' : 'on'}” if you want that.`;
+        }
         const called = await asked.toolbox.call('subscription.set_roaming', { subscriptionId: line.id, roaming });
         return elsewise(called) ?? `Roaming of ${line.msisdn} is switched ${roaming}.`;
       }),
   },
   {
-    sign: /\b(?:withdraw|call off|keep|undo)\b.*\b(?:plan|change|line|end)\b/,
+    sign: /^(?:please )?keep\b.*\b(?:plan|change|line)\b|\b(?:withdraw|call off|undo)\b.*\b(?:plan|change|line|end)\b/,
     answer: (asked) =>
-      withLine(asked, async (line) => {
-        const tool = /\b(?:line|end|ending)\b/.test(asked.plain)
-          ? 'subscription.withdraw_end'
-          : 'subscription.withdraw_plan_change';
+      withLine(asked, async (line, { timeZone }) => {
+        const isOfPlan = /\b(?:plan|change)\b/.test(asked.plain);
+        const isOfEnd = /\b(?:end|ending)\b/.test(asked.plain) || !isOfPlan;
+        if (isOfPlan === isOfEnd || !/^(?:keep|withdraw|call off|undo)\b/.test(imperative(asked) ?? '')) {
+          const state = await stateNow(asked, line);
+          if (typeof state === 'string') return state;
+          return [
+            state.end
+              ? `${line.msisdn} ends on ${at(state.end.at, timeZone)}: say “call off the end of my line” if it is to go on.`
+              : `${line.msisdn} goes on.`,
+            state.pendingChange
+              ? `Its plan becomes ${state.pendingChange.offering} when it renews: say “keep my plan” if it is not to.`
+              : `Its plan stays ${line.plan.name}.`,
+            'Nothing was changed.',
+          ].join(' ');
+        }
+        const tool = isOfEnd ? 'subscription.withdraw_end' : 'subscription.withdraw_plan_change';
         const called = await asked.toolbox.call(tool, { subscriptionId: line.id });
-        return elsewise(called) ?? (tool.endsWith('_end') ? 'Your line goes on.' : 'Your plan stays as it is.');
+        return elsewise(called) ?? (isOfEnd ? 'Your line goes on.' : 'Your plan stays as it is.');
       }),
   },
   {

@@ -197,6 +197,81 @@ describe('without a model', () => {
     expect(body.reply).toContain('I am the built-in assistant');
   });
 
+  const roamingOf = async (who: Somebody) =>
+    (
+      await world.rows<{ on: boolean }>('SELECT "roaming_enabled" AS on FROM "subscription" WHERE "id" = $1', [
+        who.line,
+      ])
+    )[0]?.on;
+
+  test.each([
+    ['switch on my roaming', true],
+    ['cancel roaming on my line', false],
+    ['Can you turn roaming on, please?', true],
+    ['switch roaming on my line off', false],
+    ['Roaming on please', true],
+    ['deactivate roaming', false],
+    ['enable roaming on 65', true],
+    ['Stop roaming now', false],
+  ])('“%s” switches roaming, at once: %s', async (text, isOn) => {
+    expect(calls(await ask(text))).toEqual(['subscription.list', 'subscription.set_roaming']);
+    expect(await roamingOf(ada)).toBe(isOn);
+  });
+
+  test.each([
+    'Is roaming on?',
+    'is roaming on',
+    'Don’t switch roaming on',
+    'Please do not turn roaming on',
+    'Can I switch roaming on?',
+    'How do I turn roaming on',
+    'Switch roaming on?',
+    'Switch roaming on when I land',
+    'Why was roaming switched on my line',
+    'Switch roaming',
+    'I never activated roaming',
+  ])('“%s” changes nothing, and says how it is', async (text) => {
+    for (const roaming of ['off', 'on'] as const) {
+      await ask(`switch roaming ${roaming}`);
+      const body = await ask(text);
+      expect(body.reply).toContain(`Roaming of ${ada.msisdn} is ${roaming}. Nothing was changed`);
+      expect(calls(body)).toEqual(['subscription.list', 'subscription.show']);
+      expect(await roamingOf(ada)).toBe(roaming === 'on');
+    }
+  });
+
+  test('a change that waits is withdrawn when that is told, and by no question', async () => {
+    const eva = await world.somebody('Eva Goh');
+    const confirmed = async (text: string) => {
+      const [proposal] = proposals(await ask(text, eva));
+      const { tool, arguments: input } = proposal ?? {};
+      const done = await world.request('POST', `/tools/${String(tool)}`, eva.token, input, {
+        'confirmation-token': tokenOf(proposal),
+      });
+      expect(done.status).toBe(200);
+    };
+    const writes = async (text: string) => calls(await ask(text, eva)).filter((tool) => /withdraw/.test(String(tool)));
+    await confirmed('change to PLAN_L');
+    for (const text of [
+      'Can I keep my number if I change plan?',
+      'How do I undo the plan change?',
+      'Can I withdraw the change of my plan?',
+      'do not call off my plan change',
+      'Does my plan keep its price when I change my line?',
+    ])
+      expect(await writes(text)).toEqual([]);
+    expect((await ask('Can I undo my plan change?', eva)).reply).toMatch(
+      /goes on\. Its plan becomes .*Nothing was changed/,
+    );
+    expect(await writes('call off the plan change on my line')).toEqual(['subscription.withdraw_plan_change']);
+    await confirmed('change to PLAN_L');
+    expect(await writes('Please keep my plan')).toEqual(['subscription.withdraw_plan_change']);
+    await confirmed('end my line');
+    expect(await writes('Could I call off the end of my line?')).toEqual([]);
+    expect((await ask('can I undo the end?', eva)).reply).toContain('ends on');
+    expect(await writes('Keep my line')).toEqual(['subscription.withdraw_end']);
+  });
+
   test.each([
     ['Top up 1 GB', 'subscription.top_up', 'VAS_DATA_1GB'],
     ['buy a day pass', 'subscription.top_up', 'VAS_DAY_PASS'],
