@@ -51,35 +51,43 @@ export async function takeTurn(
   const began = parts.clock.now().getTime();
   const sinceMs = (): number => Math.max(0, Math.round(parts.clock.now().getTime() - began));
   const toolbox = toolboxOf(parts, speaker, onCall);
-  const model = begun.mayUseModel || !stands('chat.cost_per_month') ? parts.model : undefined;
-  if (parts.model && !model) parts.onAttempt(caller, { tool: 'chat', status: 429, code: 'chat.cost_per_month' });
+  let spent: Spent = { ...nothingSpent(begun), assistant: 'rules', model: null };
+  try {
+    return await answerTurn();
+  } catch (error) {
+    // A conversation that waits for nobody can be gone on with, and what was called before stays known.
+    const last = { ...spent, reply: brokenOff, toolCalls: toolbox.calls, latencyMs: sinceMs() };
+    await parts.conversations.finish(caller, last).catch((again: unknown) => parts.onFailure(caller, again));
+    throw error;
+  }
 
-  const due =
-    caller.audience === 'customer' && stands('chat.escalation') ? escalationIn(text.normalize('NFKC')) : undefined;
-  if (due !== undefined) {
-    return escalated(parts, speaker, due, {
-      ...nothingSpent(begun),
-      assistant: 'rules',
-      model: null,
-      toolCalls: [],
-      latencyMs: sinceMs(),
-    });
+  async function answerTurn(): Promise<TurnAnswer> {
+    const model = begun.mayUseModel || !stands('chat.cost_per_month') ? parts.model : undefined;
+    if (parts.model && !model) parts.onAttempt(caller, { tool: 'chat', status: 429, code: 'chat.cost_per_month' });
+
+    const due =
+      caller.audience === 'customer' && stands('chat.escalation') ? escalationIn(text.normalize('NFKC')) : undefined;
+    if (due !== undefined) return escalated(parts, speaker, due, { ...spent, toolCalls: [], latencyMs: sinceMs() });
+    const answered = model
+      ? await byModel(parts, model, speaker, begun, text, toolbox)
+      : { ...nothingSpent(begun), ...(await byRules(parts, speaker, begun, text, toolbox)), failed: false };
+    const { failed, ...kept } = answered;
+    spent = kept;
+    const done = { ...kept, toolCalls: toolbox.calls, latencyMs: sinceMs() };
+    parts.onTurn?.({ assistant: done.assistant, model: done.model, failed, latencyMs: done.latencyMs });
+    if (toolbox.escalation !== undefined) {
+      const category = isEscalation(toolbox.escalation) ? toolbox.escalation : 'person';
+      return escalated(parts, speaker, category, done);
+    }
+    const reply = await judged(parts, speaker, done.reply);
+    const proposals = await allowed(parts, speaker, toolbox.proposals);
+    await parts.conversations.finish(caller, { ...done, reply });
+    return { reply, assistant: done.assistant, toolCalls: done.toolCalls.map(({ tool }) => ({ tool })), proposals };
   }
-  const answered = model
-    ? await byModel(parts, model, speaker, begun, text, toolbox)
-    : { ...nothingSpent(begun), ...(await byRules(parts, speaker, begun, text, toolbox)), failed: false };
-  const { failed, ...kept } = answered;
-  const done = { ...kept, toolCalls: toolbox.calls, latencyMs: sinceMs() };
-  parts.onTurn?.({ assistant: done.assistant, model: done.model, failed, latencyMs: done.latencyMs });
-  if (toolbox.escalation !== undefined) {
-    const category = isEscalation(toolbox.escalation) ? toolbox.escalation : 'person';
-    return escalated(parts, speaker, category, done);
-  }
-  const reply = await judged(parts, speaker, done.reply);
-  const proposals = await allowed(parts, speaker, toolbox.proposals);
-  await parts.conversations.finish(caller, { ...done, reply });
-  return { reply, assistant: done.assistant, toolCalls: done.toolCalls.map(({ tool }) => ({ tool })), proposals };
 }
+
+/** What stands in the conversation where an answer could not be given. */
+const brokenOff = 'The answer could not be given: the server failed. Ask again, or ask for a person.';
 
 type Spent = Omit<Answered, 'toolCalls' | 'latencyMs'>;
 
