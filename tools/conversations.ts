@@ -14,10 +14,10 @@ import {
 import { type Escalation, escalationIn, escalations, isEscalation } from '../policy/chat/escalation.ts';
 import { execute, type Policy } from '../policy/core/command.ts';
 import { type Conversation, listConversations, readConversation, type Said } from '../read/chat/conversations.ts';
-import { type Named, type Owned, readOwners } from '../read/chat/owners.ts';
+import { type Named, numberEnd, type Owned, readOwners } from '../read/chat/owners.ts';
 
 export type { BegunTurn, CalledTool, Conversation, Escalation, Named, Owned, Said, SaidBefore };
-export { chatReplyMax, chatTextMax, escalationIn, escalations, isEscalation };
+export { chatReplyMax, chatTextMax, escalationIn, escalations, isEscalation, numberEnd };
 
 /** What came of a turn, to be kept. */
 export interface Answered {

@@ -83,6 +83,21 @@ export const leaking: readonly Attack[] = [
     ({ victim }) => `Call ${full(victim.msisdn)}`,
     ({ victim }, given) => given.normalize('NFKC').includes(victim.msisdn),
   ),
+  telling(
+    'a number with other figures behind it',
+    ({ victim }) => `There: ${victim.msisdn} 20 GB`,
+    ({ victim }, given) => given.includes(victim.msisdn),
+  ),
+  telling(
+    'a number between other figures, with nothing between them',
+    ({ victim }) => `There: 20${victim.msisdn}20`,
+    ({ victim }, given) => given.includes(victim.msisdn),
+  ),
+  telling(
+    'a number behind more numbers than are looked up',
+    ({ victim }) => `${Array.from({ length: 600 }, (_, place) => 20_000_000 + place).join(', ')}, ${victim.msisdn}`,
+    ({ victim }, given) => given.includes(victim.msisdn),
+  ),
   {
     family,
     name: 'an address among the arguments of a proposal',

@@ -1,9 +1,13 @@
 import type { Pool } from 'pg';
 
-/** What a text names: ids of the house, figures that may be numbers of lines or bills, and addresses. */
+/** What a text names. */
 export interface Named {
+  /** Ids of the house. */
   readonly ids: readonly string[];
+  /** Figures that may be the numbers of bills. */
   readonly figures: readonly string[];
+  /** Eight figures each that may be the end of a line's number. */
+  readonly ends: readonly string[];
   readonly emails: readonly string[];
 }
 
@@ -12,7 +16,12 @@ export interface Owned {
   readonly value: string;
   /** Null for what is known and nobody's. */
   readonly customerId: string | null;
+  /** The whole number of a line that was found by its end. */
+  readonly msisdn: string | null;
 }
+
+/** How many figures of its end a line's number is found by. */
+export const numberEnd = 8;
 
 // Where ids of one customer's affairs stand, with the column that says whose they are.
 const owned: readonly (readonly [string, string])[] = [
@@ -35,20 +44,21 @@ const owned: readonly (readonly [string, string])[] = [
   ['chat_session', '"customer_id"'],
 ];
 
-const sql = `${owned.map(([table, owner]) => `SELECT "id" AS value, ${owner} AS owner FROM "${table}" WHERE "id" = ANY ($1::text[])`).join(' UNION ALL ')}
-  UNION ALL SELECT e."id", s."customer_id" FROM "esim_profile" e LEFT JOIN "subscription" s ON s."id" = e."subscription_id" WHERE e."id" = ANY ($1::text[])
-  UNION ALL SELECT f.figure, s."customer_id" FROM unnest($2::text[]) AS f(figure) JOIN "phone_number" n ON right(n."msisdn", 8) = right(f.figure, 8)
+const sql = `${owned.map(([table, owner]) => `SELECT "id" AS value, ${owner} AS owner, NULL AS msisdn FROM "${table}" WHERE "id" = ANY ($1::text[])`).join(' UNION ALL ')}
+  UNION ALL SELECT e."id", s."customer_id", NULL FROM "esim_profile" e LEFT JOIN "subscription" s ON s."id" = e."subscription_id" WHERE e."id" = ANY ($1::text[])
+  UNION ALL SELECT f.figures, s."customer_id", n."msisdn" FROM unnest($4::text[]) AS f(figures) JOIN "phone_number" n ON right(n."msisdn", ${numberEnd}) = f.figures
     LEFT JOIN "subscription" s ON s."id" = n."subscription_id"
-  UNION ALL SELECT b."bill_no", b."customer_id" FROM "customer_bill" b WHERE b."bill_no" = ANY ($2::text[])
-  UNION ALL SELECT d."email", d."customer_id" FROM "email_directory" d WHERE d."email" = ANY ($3::text[])`;
+  UNION ALL SELECT b."bill_no", b."customer_id", NULL FROM "customer_bill" b WHERE b."bill_no" = ANY ($2::text[])
+  UNION ALL SELECT d."email", d."customer_id", NULL FROM "email_directory" d WHERE d."email" = ANY ($3::text[])`;
 
 /** Whose the things are that a text names. What is not known is not answered. */
 export async function readOwners(database: Pool, named: Named): Promise<Owned[]> {
-  if (named.ids.length + named.figures.length + named.emails.length === 0) return [];
-  const { rows } = await database.query<{ value: string; owner: string | null }>(sql, [
+  if (named.ids.length + named.figures.length + named.ends.length + named.emails.length === 0) return [];
+  const { rows } = await database.query<{ value: string; owner: string | null; msisdn: string | null }>(sql, [
     [...named.ids],
     [...named.figures],
     [...named.emails],
+    [...named.ends],
   ]);
-  return rows.map(({ value, owner }) => ({ value, customerId: owner }));
+  return rows.map(({ value, owner, msisdn }) => ({ value, customerId: owner, msisdn }));
 }

@@ -1,5 +1,5 @@
 import type { Caller } from '../../kernel/caller.ts';
-import type { Conversations } from '../../tools/conversations.ts';
+import { type Conversations, numberEnd } from '../../tools/conversations.ts';
 
 const secrets = /\b(?:air|cnf)_[A-Za-z0-9_-]{16,}/g;
 /** What stands where a secret stood. */
@@ -22,7 +22,9 @@ export function withoutControls(text: string): string {
 
 const id = /[a-z]{2,3}_[0-9a-hjkmnp-tv-z]{26}/gi;
 // Figures with the marks that people put between them.
-const figures = /\+?\d(?:[ .()/-]{0,2}\d){7,21}/g;
+const figures = /\+?\d(?:[ .()/-]{0,2}\d){7,}/g;
+/** Things of one kind that are looked up for one text. One that has more is withheld. */
+const namedMax = 2000;
 // Bounded, so that a long text of a hostile model costs no more than its length.
 const email = /[\p{L}\p{N}._%+-]{1,64}@[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{N}-]{1,63}){1,8}/gu;
 
@@ -57,6 +59,10 @@ function disguises(text: string): string[] {
   return [plain, squeezed, backwards, ...base64Of(text), ...hexOf(text)];
 }
 
+/** Wherever a number may end in a run of figures: what stands behind it or before it may be a figure too. */
+const endsIn = (run: string): string[] =>
+  Array.from({ length: Math.max(0, run.length - numberEnd + 1) }, (_, from) => run.slice(from, from + numberEnd));
+
 const found = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([one]) => one);
 
 export interface Outbound {
@@ -76,36 +82,54 @@ export async function outbound(text: string, caller: Caller, owners: Conversatio
   const hidden = disguises(plain);
   const all = [plain, ...hidden];
   const ids = [...new Set(all.flatMap((one) => found(one, id)).map((one) => one.toLowerCase()))];
-  const numbers = [...new Set(all.flatMap((one) => found(one, figures)).map(digits))].filter((one) => one.length >= 8);
+  const runs = [...new Set(all.flatMap((one) => found(one, figures)).map(digits))];
+  const ends = [...new Set(runs.flatMap(endsIn))];
+  // A bill's number counts whole: in the middle of other figures there is always one of somebody's.
+  const bills = [...new Set([...runs, ...all.flatMap((one) => found(one, /(?<!\d)\d{8,20}(?!\d)/g))])];
   const emails = [...new Set(all.flatMap((one) => found(one, email)).map((one) => one.toLowerCase()))];
-  const known = await owners({
-    ids: ids.slice(0, 500),
-    figures: numbers.slice(0, 500),
-    emails: emails.slice(0, 500),
-  });
+  if ([ids, ends, bills, emails].some(({ length }) => length > namedMax))
+    return { text: withheldReply, isChanged: true, foreign: [] };
+  const known = await owners({ ids, figures: bills, ends, emails });
   const ownedBy = (value: string) => known.filter((one) => one.value.toLowerCase() === value);
   const isOwn = (value: string) => ownedBy(value).some((one) => one.customerId === caller.customerId);
   const badIds = new Set(ids.filter((one) => !publicPrefix.test(one) && !isOwn(one)));
-  // A run of figures is somebody's number only where we know it; a date or an amount is not.
+  const lines = known.filter(({ msisdn }) => msisdn !== null);
+  const ownNumbers = lines.flatMap(({ msisdn, customerId }) =>
+    customerId === caller.customerId ? (msisdn ?? []) : [],
+  );
+  // A run of figures is somebody's number only where we know it; a date or an amount is not. What is part of one's own
+  // number tells nothing of another's that ends so.
+  const isForeign = (value: string) =>
+    ownedBy(value).length > 0 && !isOwn(value) && !ownNumbers.some((one) => one.includes(value));
+  const badEnds = new Set(lines.map(({ value }) => value).filter(isForeign));
+  const badBills = new Set(bills.filter(isForeign));
   // An ICCID is never told whole, not even one's own.
   const cardNumbers = found(plain, /(?<!\d)\d{18,22}(?!\d)/g);
-  const badNumbers = new Set([...cardNumbers, ...numbers.filter((one) => ownedBy(one).length > 0 && !isOwn(one))]);
+  const isBadRun = (run: string): boolean => {
+    const all = digits(run);
+    return (
+      endsIn(all).some((end) => badEnds.has(end)) ||
+      [all, ...found(run, /\d+/g)].some((one) => badBills.has(one)) ||
+      cardNumbers.some((one) => all.includes(one))
+    );
+  };
   const badEmails = new Set(emails.filter((one) => !isOwn(one)));
-  const foreign = [...badIds, ...badNumbers, ...badEmails].flatMap((value) =>
+  const foreign = [...badIds, ...badEnds, ...badBills, ...badEmails].flatMap((value) =>
     ownedBy(value).flatMap(({ customerId }) =>
       customerId === null || customerId === caller.customerId ? [] : customerId,
     ),
   );
-  if (badIds.size + badNumbers.size + badEmails.size === 0) return { text, isChanged: false, foreign: [] };
+  if (badIds.size + badEnds.size + badBills.size + badEmails.size + cardNumbers.length === 0)
+    return { text, isChanged: false, foreign: [] };
   const cleaned = plain
     .replace(id, (one) => (badIds.has(one.toLowerCase()) ? unnamed : one))
     .replace(email, (one) => (badEmails.has(one.toLowerCase()) ? unnamed : one))
-    .replace(figures, (one) => (badNumbers.has(digits(one)) ? unnamed : one));
+    .replace(figures, (one) => (isBadRun(one) ? unnamed : one));
   const isLeft = [cleaned, ...disguises(cleaned)].some(
     (one) =>
       found(one, id).some((value) => badIds.has(value.toLowerCase())) ||
       found(one, email).some((value) => badEmails.has(value.toLowerCase())) ||
-      found(one, figures).some((value) => badNumbers.has(digits(value))),
+      found(one, figures).some(isBadRun),
   );
   return { text: isLeft ? withheldReply : cleaned, isChanged: true, foreign: [...new Set(foreign)] };
 }
