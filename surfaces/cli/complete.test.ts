@@ -37,7 +37,7 @@ async function values(line: string): Promise<string[]> {
 test('nouns, verbs, flags and what stands alone are completed', async () => {
   expect(await values('bss subsc')).toEqual(['subscription']);
   expect(await values('bss ')).toEqual(
-    expect.arrayContaining(['customer', 'trace', 'top', 'doctor', 'profile', 'preview']),
+    expect.arrayContaining(['customer', 'trace', 'top', 'doctor', 'profile', 'preview', 'tools', 'help']),
   );
   expect(await values('bss subscription to')).toEqual(['top-up']);
   expect(await values('bss usage im')).toEqual(['import']);
@@ -46,7 +46,15 @@ test('nouns, verbs, flags and what stands alone are completed', async () => {
   expect(await values('bss completion ')).toEqual(['bash', 'zsh', 'fish']);
   expect(await values('bss profile us')).toEqual(['use']);
   expect(await values('bss usage import ju')).toEqual([':files']);
+  expect(await values('bss help se')).toEqual(['search']);
+  expect(await values('bss tools --au')).toEqual(['--audience']);
+  expect(await values('bss tools ticket --audience c')).toEqual(['customer']);
   expect(await values('bss nothing ')).toEqual([]);
+});
+
+test('a word that the console has itself is offered once', async () => {
+  const own = [{ value: 'help', about: 'what can be typed here' }];
+  expect(await candidates(['hel'], verbs, async () => undefined, {}, own)).toEqual(own);
 });
 
 test('ids and choices that are there are completed at their place', async () => {

@@ -1,3 +1,4 @@
+import { audiences } from '../../kernel/caller.ts';
 import { isJsonObject, type Json } from '../../kernel/json.ts';
 import { callTool, connectionOf } from './connection.ts';
 import { asksBefore, shortVerbs, type Verb } from './descriptors.ts';
@@ -31,10 +32,16 @@ const own: readonly (readonly [flag: string, about: string, takes: 'nothing' | '
 const alone: readonly Candidate[] = [
   { value: 'preview', about: 'what a command that moves money or destroys would do' },
   { value: 'profile', about: 'keep servers by name' },
+  { value: 'tools', about: 'every command and query of the system, as tools' },
+  { value: 'help', about: 'the handbook, or what is found in it' },
   { value: 'doctor', about: 'say what is wrong with this installation' },
   { value: 'mcp', about: 'serve an agent on this machine' },
   { value: 'completion', about: 'print a completion script for a shell' },
 ];
+
+// `bss tools` is no verb of a server: what it takes is not read from a schema.
+const audienceFlag: Candidate = { value: '--audience', about: 'only what it has' };
+const toolAudiences = audiences.filter((one) => one !== 'system').map((value) => ({ value, about: '' }));
 
 const files: readonly Candidate[] = [{ value: ':files', about: '' }];
 
@@ -59,11 +66,14 @@ export async function candidates(
   const isPreview = operands[0] === 'preview';
   const [noun, name, ...rest] = isPreview ? operands.slice(1) : operands;
   if (open !== undefined) return valuesOf(open, noun ?? '', fragment, live);
+  if (noun === 'tools' && typed.at(-1) === audienceFlag.value) return matching(toolAudiences);
   const known = isPreview ? verbs.filter(asksBefore) : verbs;
   const found = verbOf(noun, name, known);
+  if (noun === 'tools' && fragment.startsWith('-')) return matching([audienceFlag, ...ownFlags()]);
   if (fragment.startsWith('-')) return matching(found ? [...flagsOf(found.verb), ...ownFlags()] : ownFlags());
   if (noun === undefined) {
-    return matching([...nounsOf(known), ...(isPreview ? [] : [...shorts(verbs), ...alone, ...extra])]);
+    const others = alone.filter(({ value }) => !extra.some((one) => one.value === value));
+    return matching([...nounsOf(known), ...(isPreview ? [] : [...shorts(verbs), ...others, ...extra])]);
   }
   if (found) {
     const given = found.isShort ? operands.slice(1) : rest;
@@ -136,6 +146,7 @@ function nounsOf(verbs: readonly Verb[]): Candidate[] {
 
 function verbsOf(noun: string, verbs: readonly Verb[]): Candidate[] {
   if (noun === 'completion') return ['bash', 'zsh', 'fish'].map((value) => ({ value, about: '' }));
+  if (noun === 'help') return [{ value: 'search', about: 'search the handbook' }];
   if (noun === 'profile') {
     return [
       { value: 'list', about: 'list the servers you know by name' },

@@ -56,17 +56,24 @@ test('every tool is listed with whole schemas, no server asked', async () => {
 });
 
 test('a profile is what its caller sees, with the weight of what its agent is listed', async () => {
-  const { items, agent } = await listed('--profile', 'customer');
+  const { items, agent } = await listed('--audience', 'customer');
   expect(items.map(({ name }) => name)).toContain('subscription.list');
   expect(items.map(({ name }) => name)).not.toContain('token.create');
   expect(JSON.stringify(items.map(({ input }) => input))).not.toContain('customerId');
   expect(agent.tokens).toBeLessThan(8000);
-  const drawn = await bss(['tools', '--profile', 'customer']);
+  const drawn = await bss(['tools', '--audience', 'customer']);
   expect(drawn.out).toMatch(/^\* {2}bill\.show +read/m);
   expect(drawn.out).toMatch(/An agent is shown \d+ of them unasked, [\d,]+ tokens/);
-  expect((await bss(['tools'], 60)).out.split('\n').every((line) => line.length <= 160)).toBe(true);
+  for (const line of [['tools'], ['tools', '--audience', 'operator']]) {
+    const narrow = (await bss(line, 60)).out.split('\n').map((one) => one.length);
+    expect(Math.max(...narrow)).toBeLessThanOrEqual(60);
+  }
 });
 
-test('a profile that there is not is wrong usage', async () => {
-  expect(await bss(['tools', '--profile', 'king'])).toMatchObject({ code: 2, out: '' });
+test('an audience that there is not is wrong usage', async () => {
+  expect(await bss(['tools', '--audience', 'king'])).toMatchObject({ code: 2, out: '' });
+});
+
+test('the server that is named for every verb may be named here too', async () => {
+  expect(await bss(['--profile', 'production', 'tools', 'ticket'])).toMatchObject({ code: 0, error: '' });
 });

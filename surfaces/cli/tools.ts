@@ -7,7 +7,7 @@ import { UsageError } from './input.ts';
 import { paintOf } from './render/paint.ts';
 import { plainText } from './render/plain.ts';
 import { table } from './render/table.ts';
-import type { Style } from './render/text.ts';
+import { type Style, wrap } from './render/text.ts';
 import { type Terminal, wantsColor } from './terminal.ts';
 
 /** What `bss tools` reads: every tool with its whole schemas, and what each profile's agent is shown unasked. */
@@ -19,7 +19,7 @@ interface Whole {
 interface ToolsOptions {
   json?: boolean;
   color?: boolean;
-  profile?: string;
+  audience?: string;
 }
 
 const profiles = audiences.filter((one) => one !== 'system');
@@ -33,10 +33,10 @@ export function toolsCommand(command: Command, terminal: Terminal, asJson: (valu
       'List every command and query of the system: what it takes, what it answers, whom it is for, what may refuse it.',
     )
     .argument('[search]', 'part of a name or of what it does')
-    .option('--profile <profile>', `only what ${profiles.join(', ')} has, and what its agent is shown unasked`)
+    .option('--audience <audience>', `only what ${profiles.join(', ')} has, and what its agent is shown unasked`)
     .addHelpText(
       'after',
-      '\nExamples:\n  bss tools\n  bss tools ticket --profile customer\n  bss tools --json > tools.json',
+      '\nExamples:\n  bss tools\n  bss tools ticket --audience customer\n  bss tools --json > tools.json',
     )
     .action((search: string | undefined, _options, own: Command) => {
       const options = own.optsWithGlobals<ToolsOptions>();
@@ -64,9 +64,9 @@ function listTools(
   terminal: Terminal,
   asJson: (value: unknown) => string,
 ): string {
-  const profile = profiles.find((one) => one === options.profile);
-  if (options.profile !== undefined && profile === undefined) {
-    throw new UsageError(`--profile: "${options.profile}" is none of ${profiles.join(', ')}.`);
+  const profile = profiles.find((one) => one === options.audience);
+  if (options.audience !== undefined && profile === undefined) {
+    throw new UsageError(`--audience: "${options.audience}" is none of ${profiles.join(', ')}.`);
   }
   const wanted = search.toLowerCase();
   const own =
@@ -128,7 +128,7 @@ function drawTools(
       },
       { title: 'For', value: (row) => row.audience, drop: 1 },
       { title: 'Rules', value: (row) => row.rules, align: 'right', drop: 2 },
-      { title: 'What it does', value: (row) => row.summary, min: 12 },
+      { title: 'What it does', value: (row) => row.summary, min: 12, drop: 0 },
     ],
     rows,
     style,
@@ -142,5 +142,8 @@ function drawTools(
         ]
       : []),
   ];
-  return `${drawn}${notes.map((note) => paint.quiet(note)).join('\n')}\n`;
+  return `${drawn}${notes
+    .flatMap((note) => wrap(note, style.width))
+    .map((line) => paint.quiet(line))
+    .join('\n')}\n`;
 }

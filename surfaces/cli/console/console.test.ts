@@ -422,6 +422,9 @@ test('plain language is told from verbs', () => {
     'rules',
     'preview order place cus_01k9 PLAN_S',
     'doctor',
+    'tools',
+    'tools ticket --audience customer',
+    'help selling',
   ])
     expect([line, isVerb(line)]).toEqual([line, true]);
   for (const line of [
@@ -433,6 +436,7 @@ test('plain language is told from verbs', () => {
     'why is Ada blocked?',
     'card of Ada was declined',
     'preview the next release for me',
+    'tools of an agent are what?',
     'hello',
   ])
     expect([line, isVerb(line)]).toEqual([line, false]);

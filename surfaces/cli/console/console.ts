@@ -213,7 +213,7 @@ function inner({ editLine: _, ...terminal }: Terminal): Terminal {
   return terminal;
 }
 
-const standing = ['doctor', 'profile', 'preview', 'completion', 'mcp'];
+const standing = ['doctor', 'profile', 'preview', 'completion', 'mcp', 'tools', 'help'];
 
 /**
  * Whether a line is a command. Nouns are words of plain language too: `order me a plan for Ada` is none, as its second

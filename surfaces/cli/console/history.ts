@@ -51,7 +51,7 @@ function append(path: string, line: string): void {
 }
 
 const secretLooks: readonly RegExp[] = [
-  // Tokens of ours and of a card gateway, keys, confirmations, what activates an eSIM, and whole ICCIDs.
+  // Access tokens, keys of a card gateway and of others, confirmations, what activates an eSIM, and whole ICCIDs.
   /\b(air|cnf|sk|rk|pk|whsec|ghp|xox[bp])[_-][\w-]{8,}/i,
   /\bLPA:/i,
   /\bbearer\s+\S{8,}/i,
