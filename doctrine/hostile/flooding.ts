@@ -35,7 +35,7 @@ export const flooding: readonly Attack[] = [
   },
   {
     family,
-    name: 'two hundred calls at once',
+    name: 'sixty calls at once',
     aims: ['chat.calls'],
     prepare: since,
     play: turn(

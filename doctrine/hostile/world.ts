@@ -45,6 +45,8 @@ export interface HostileWorld {
   readonly off: Set<string>;
   /** What people said at the chat door since this was emptied. */
   readonly spoken: string[];
+  /** Who may come in, by access token. */
+  readonly tokens: Map<string, Caller>;
   somebody(name: string): Promise<Somebody>;
   request(
     method: string,
@@ -227,6 +229,7 @@ export async function openHostileWorld(): Promise<HostileWorld> {
     model,
     off,
     spoken,
+    tokens,
     request,
     rows,
     async somebody(name) {

@@ -424,8 +424,15 @@ describe('the door', () => {
   });
 
   test('wants a token, and one that opens a tool', async () => {
+    world.tokens.set('air_toolless', {
+      audience: 'integrator',
+      id: 'tok_toolless',
+      name: 'Toolless',
+      surface: 'tmf',
+      scopes: ['tmf:*'],
+    });
     expect((await world.request('GET', '/chat/sessions', 'air_nobody')).status).toBe(401);
-    expect((await world.request('GET', '/chat/sessions', 'air_toolless')).status).toBe(401);
+    expect((await world.request('GET', '/chat/sessions', 'air_toolless')).status).toBe(403);
   });
 
   test('streams the same turn', async () => {
