@@ -433,6 +433,15 @@ describe('the door', () => {
     });
     expect((await world.request('GET', '/chat/sessions', 'air_nobody')).status).toBe(401);
     expect((await world.request('GET', '/chat/sessions', 'air_toolless')).status).toBe(403);
+    // The audit has it of this door, whoever asked.
+    await world.audited();
+    const refused = await world.rows<{ door: string; operation: string; status: number }>(
+      `SELECT DISTINCT "door", "operation", "status" FROM "refusal" WHERE "status" IN (401, 403) ORDER BY "status"`,
+    );
+    expect(refused).toEqual([
+      { door: 'chat', operation: 'chatSessions', status: 401 },
+      { door: 'chat', operation: 'chatSessions', status: 403 },
+    ]);
   });
 
   test('streams the same turn', async () => {

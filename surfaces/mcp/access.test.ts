@@ -101,7 +101,8 @@ test('a token opens the door until it ends, by its time or by an operator, and n
   await expect(second.callTool({ name: 'customer.list', arguments: {} })).rejects.toThrow();
   await expect(agent('air_unknown')).rejects.toThrow();
   const seen = await audited();
-  expect([...seen.values()].filter(({ status }) => status === 401).length).toBeGreaterThan(0);
+  const unknown = [...seen.values()].filter(({ status }) => status === 401);
+  expect(new Set(unknown.map((one) => one.door))).toEqual(new Set(['mcp']));
 });
 
 test('what is refused inside of a call is in the audit, with the tool, the rule and who asked', async () => {
