@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md $(wildcard docs/handbook/*.md) specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check rules-off hostile scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
+.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check faults rules-off hostile scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ conformance-mutate: build ## plant one fault at a time in our own server, and se
 
 conformance-fuzz: build ## ten thousand generated requests, valid and broken
 	$(TSX) conformance/fuzz.ts --count 10000
+
+faults: build ## every point of sales and renewals fails in turn, in every way
+	AIRTIME_FAULTS=all npx --no-install vitest run policy/order/compensation policy/subscription/renewal-faults
 
 rules-off: build ## switch off each rule in turn, and see its request at a public door no longer refused
 	npx --no-install vitest run doctrine/rules.test.ts --reporter=verbose

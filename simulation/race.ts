@@ -40,7 +40,8 @@ export async function usageRace(world: World): Promise<string | undefined> {
         source: 'race',
         recordId: world.policy.newId('req'),
       };
-      running.push(run(world.policy, reportUsage, input, operator));
+      // A copy of the server for each: those of one copy would share a call.
+      running.push(run({ ...world.policy }, reportUsage, input, operator));
       await untilWaiting(world, racer);
     }
   } finally {

@@ -79,6 +79,9 @@ const unpaid: Renewed = {
   change: null,
 };
 
+/** `make faults` lets every point of every card fail in every way; else each card has every other point, in turn. */
+const isWhole = process.env.AIRTIME_FAULTS === 'all';
+
 describe('whatever fails at the boundary, a period is paid once or the line is stopped', () => {
   it.each([
     { card: 'tok_visa', ends: renewed },
@@ -89,11 +92,13 @@ describe('whatever fails at the boundary, a period is paid once or the line is s
     // With another plan to begin. That what was charged is what began is among the invariants.
     { card: 'tok_visa', to: 'PLAN_M', ends: { ...renewed, plan: 'PLAN_M' } },
     { card: 'tok_declined_above_30', to: 'PLAN_L', ends: { ...unpaid, change: 'PLAN_L' } },
-  ])('$card $to: each point fails in turn', { timeout: 240_000 }, async ({ card, to, ends }) => {
+  ])('$card $to: points fail in turn', { timeout: 240_000 }, async ({ card, to, ends }) => {
     expect(await renew(card, new Map(), to)).toEqual(ends);
     const points = [...faults.passed];
     let struck = 0;
-    for (const [index, point] of points.entries()) {
+    const first = [...card].length % 2;
+    const tried = [...points.entries()].filter(([index]) => isWhole || index % 2 === first);
+    for (const [index, point] of tried) {
       for (const mode of modesAt(point)) {
         const end = await renew(card, new Map([[index, mode]]), to);
         struck += faults.struck();
@@ -105,7 +110,8 @@ describe('whatever fails at the boundary, a period is paid once or the line is s
       }
     }
     // A fault may change what comes after it, so a late point is not always reached again.
-    expect(struck).toBeGreaterThan(points.length * 0.8);
+    expect(tried.length).toBeGreaterThan(2);
+    expect(struck).toBeGreaterThan(tried.length * 0.8);
     expect(await house.breaches()).toEqual([]);
   });
 
