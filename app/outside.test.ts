@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -127,6 +127,16 @@ test('as the environment says: a foreign TMF640 network and SMTP; business time 
     ['mail.list', {}, 'mail.not_kept'],
   ] as const)
     expect([name, (await tool(platform, name, input)).body.reason]).toEqual([name, reason]);
+});
+
+test('a server that is started elsewhere is known there, with the token it had', async () => {
+  const first = await start({});
+  const known = () => JSON.parse(readFileSync(join(home, 'cli.json'), 'utf8'));
+  expect(known()).toEqual({ url: first.url, token: first.firstToken });
+  await first.stop();
+  const second = await start({});
+  expect([second.firstToken, second.url === first.url]).toEqual([undefined, false]);
+  expect(known()).toEqual({ url: second.url, token: first.firstToken });
 });
 
 test('what an environment must say whole', () => {

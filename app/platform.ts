@@ -1,9 +1,10 @@
 import { randomFillSync, randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { Counter, Registry } from 'prom-client';
+import { z } from 'zod';
 import type { CardGateway, GatewayDoor } from '../adapters/card-gateway.ts';
 import { localJobFiles } from '../adapters/local-job-files.ts';
 import type { Mail } from '../adapters/mail.ts';
@@ -310,6 +311,7 @@ export async function startPlatform(
     closing.push(() => http.close(configuration.graceMs));
     const url = `http://${configuration.host.includes(':') ? `[${configuration.host}]` : configuration.host}:${address.port}`;
     if (firstToken !== undefined) keepToken(place.cli, url, firstToken);
+    else keepAddress(place.cli, url);
     return { url, policy, wire, tools, gateway: outside.gateway, network: outside.network, firstToken, stop: closeAll };
   } catch (error) {
     await closeAll();
@@ -395,6 +397,20 @@ async function openSandboxes(
 export function keepToken(file: string, url: string, token: string): void {
   if (existsSync(file)) chmodSync(file, 0o600);
   writeFileSync(file, `${JSON.stringify({ url, token }, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** Where the server listens now, for a terminal that knew it elsewhere. A file that holds no token is nobody's to mend. */
+function keepAddress(file: string, url: string): void {
+  const known = z.object({ url: z.string(), token: z.string() }).safeParse(jsonOf(file));
+  if (known.success && known.data.url !== url) keepToken(file, url, known.data.token);
+}
+
+function jsonOf(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 /** A new operator's token, for whoever holds the machine and lost theirs. Works on the database alone. */
