@@ -111,14 +111,19 @@ async function play(story: Story, planted: ReadonlyMap<number, FaultMode>): Prom
   return (await house.state(order)).order;
 }
 
+/** `make faults` lets every point of every story fail in every way; else each story has every other point, in turn. */
+const isWhole = process.env.AIRTIME_FAULTS === 'all';
+
 describe('whatever fails on the way, no money without service, no service without money, nothing left reserved', () => {
-  it.each(stories)('$name: each point fails in turn', { timeout: 240_000 }, async (story) => {
+  it.each(stories)('$name: points fail in turn', { timeout: 240_000 }, async (story) => {
     expect(await play(story, new Map())).toBe(story.ends);
     expect(await house.breaches()).toEqual([]);
     const points = [...faults.passed];
     expect(points.length).toBeGreaterThan(3);
     let struck = 0;
-    for (const [index, point] of points.entries()) {
+    const first = stories.indexOf(story) % 2;
+    const tried = [...points.entries()].filter(([index]) => isWhole || index % 2 === first);
+    for (const [index, point] of tried) {
       for (const mode of modesAt(point)) {
         const where = `${story.name}: ${point} fails (${mode})`;
         const end = await play(story, new Map([[index, mode]]));
@@ -130,7 +135,8 @@ describe('whatever fails on the way, no money without service, no service withou
       }
     }
     // A fault may change what comes after it, so a late point is not always reached again.
-    expect(struck).toBeGreaterThan(points.length * 0.8);
+    expect(tried.length).toBeGreaterThan(1);
+    expect(struck).toBeGreaterThan(tried.length * 0.8);
     // All that was played is judged at once: a breach stays a breach.
     expect(await house.breaches()).toEqual([]);
   });
