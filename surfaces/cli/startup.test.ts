@@ -13,7 +13,7 @@ const busyMs = 600;
 /** What is ours of a front page beside Node itself, in time of the processor; it takes some 12 ms. */
 const frontPageMs = 40;
 /** And of the help of a verb, or the words behind a tab key. */
-const verbMs = 150;
+const verbMs = 100;
 
 /** A process says at its end how long the processors worked for it: that hardly depends on what runs beside it. */
 const saysItsTime = `data:text/javascript,${encodeURIComponent(
