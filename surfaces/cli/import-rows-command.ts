@@ -1,24 +1,8 @@
 import type { Command } from 'commander';
 import type { Verb } from './descriptors.ts';
+import type { RowImport, RowsOptions } from './import-rows.ts';
+import { resultFormats } from './options.ts';
 import type { Terminal } from './terminal.ts';
-
-export interface RowsOptions {
-  server?: string;
-  color?: boolean;
-  json?: boolean;
-  to?: string;
-}
-
-/** A kind of file, row by row, and the tool that takes its rows. */
-export interface RowImport {
-  readonly noun: string;
-  readonly tool: string;
-  readonly summary: string;
-  /** Columns that it must have, and those that it may have. Others are not sent. */
-  readonly needs: readonly string[];
-  readonly may: readonly string[];
-  readonly example: string;
-}
 
 export const rowImports: readonly RowImport[] = [
   {
@@ -38,8 +22,6 @@ export const rowImports: readonly RowImport[] = [
     example: 'bss number import numbers.csv',
   },
 ];
-
-export const resultFormats = ['csv', 'ndjson', 'refused', 'none'] as const;
 
 /** `bss customer import`, `bss number import`: takes the place of the verb of its tool, which takes rows and no file. */
 export function rowImportCommand(

@@ -3,12 +3,30 @@ import { type Answer, type Connection, callTool, connectionOf } from './connecti
 import { csvCell, csvCells } from './csv.ts';
 import type { Verb } from './descriptors.ts';
 import { drawFailure, refusedFailure, unknownServer, unreachableFailure } from './failure.ts';
-import { type RowImport, type RowsOptions, resultFormats } from './import-rows-command.ts';
 import { UsageError } from './input.ts';
+import { resultFormats } from './options.ts';
 import { bar } from './render/bar.ts';
 import { plainText } from './render/plain.ts';
 import type { Style } from './render/text.ts';
 import { type Terminal, wantsColor } from './terminal.ts';
+
+export interface RowsOptions {
+  server?: string;
+  color?: boolean;
+  json?: boolean;
+  to?: string;
+}
+
+/** A kind of file, row by row, and the tool that takes its rows. */
+export interface RowImport {
+  readonly noun: string;
+  readonly tool: string;
+  readonly summary: string;
+  /** Columns that it must have, and those that it may have. Others are not sent. */
+  readonly needs: readonly string[];
+  readonly may: readonly string[];
+  readonly example: string;
+}
 
 type Results = (typeof resultFormats)[number];
 const columns = ['line', 'outcome', 'id', 'rule', 'field', 'message'];

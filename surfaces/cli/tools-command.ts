@@ -1,15 +1,7 @@
 import type { Command } from 'commander';
-import { audiences } from '../../kernel/caller.ts';
+import { toolProfiles } from './options.ts';
 import type { Terminal } from './terminal.ts';
-
-export interface ToolsOptions {
-  json?: boolean;
-  color?: boolean;
-  audience?: string;
-}
-
-/** Whom tools are for. */
-export const toolProfiles = audiences.filter((one) => one !== 'system');
+import type { ToolsOptions } from './tools.ts';
 
 /** `bss tools`: every command and query of the system, whoever it is for. */
 export function toolsCommand(command: Command, terminal: Terminal): Command {

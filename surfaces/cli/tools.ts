@@ -3,17 +3,23 @@ import { profileOf } from '../../tools/profile.ts';
 import { asJson } from './as-json.ts';
 import { spoken } from './descriptors.ts';
 import { UsageError } from './input.ts';
+import { toolProfiles as profiles } from './options.ts';
 import { paintOf } from './render/paint.ts';
 import { plainText } from './render/plain.ts';
 import { table } from './render/table.ts';
 import { type Style, wrap } from './render/text.ts';
 import { type Terminal, wantsColor } from './terminal.ts';
-import { toolProfiles as profiles, type ToolsOptions } from './tools-command.ts';
 
 /** What `bss tools` reads: every tool with its whole schemas, and what each profile's agent is shown unasked. */
 interface Whole {
   readonly tools: readonly JsonObject[];
   readonly profiles: Readonly<Record<string, { listed: readonly string[]; tokens: number }>>;
+}
+
+export interface ToolsOptions {
+  json?: boolean;
+  color?: boolean;
+  audience?: string;
 }
 
 const tokensMax = 8000;
