@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) -name '*.ts' -not -name '*.test.ts' 2>/dev/null
   docs/integrators.md $(wildcard docs/handbook/*.md) specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check faults rules-off hostile scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
+.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check faults rules-off hostile scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,8 +57,14 @@ stop: build ## stop server and database
 status: build ## say what runs
 	@node dist/airtime.js status
 
+# Types take one core for a minute; what else is checked goes beside them.
 check: build ## types, lint, import boundaries, contract lint, generated files
+	@$(MAKE) -j2 --output-sync=target check-types check-rest
+
+check-types: build
 	npx --no-install tsc --noEmit -p .
+
+check-rest: build
 	npx --no-install biome check .
 	npx --no-install spectral lint --quiet --fail-severity error --ruleset .spectral.yaml 'generated/openapi/*.json'
 	$(TSX) build/generate/main.ts --check
@@ -66,9 +72,8 @@ check: build ## types, lint, import boundaries, contract lint, generated files
 	$(TSX) build/prisma/main.ts drift
 	$(TSX) build/handbook.ts --check
 	$(TSX) build/tools.ts --check
-	$(TSX) build/front-page.ts --check
 	$(TSX) build/compare-tools-main.ts
-	@$(MAKE) doctrine-check
+	$(TSX) doctrine/check/main.ts
 
 doctrine-check: build ## what the house forbids, sought in the program's tree and in the live database
 	$(TSX) doctrine/check/main.ts
