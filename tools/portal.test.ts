@@ -606,12 +606,12 @@ describe('what customers do themselves', () => {
     for (const [tool, input, unknown] of [
       ['card.prefer', { cardId: card?.id }, { cardId: `pme_${none}` }],
       ['ticket.show', { ticketId: ticket }, { ticketId: `tck_${none}` }],
+      ['ticket.note', { id: ticket, text: 'x' }, { id: `tck_${none}`, text: 'x' }],
     ] as const) {
       const told = await answerOf(tools.run(tool, input, who.caller));
       expect([tool, told]).toEqual([tool, await answerOf(tools.run(tool, unknown, who.caller))]);
       expect(told).not.toBe('done');
     }
-    expect(await answerOf(tools.run('ticket.note', { id: ticket, text: 'x' }, who.caller))).not.toBe('done');
     expect(await tools.run('ticket.list', {}, who.caller)).toMatchObject({ items: [] });
     for (const tool of ['card.add', 'order.place', 'customer.change_contact']) {
       const call = tools.run(tool, { customerId: victim.customerId, token: 'tok_visa' }, who.caller);
