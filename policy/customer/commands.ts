@@ -22,8 +22,9 @@ import {
   saveResource,
   storedShape,
 } from '../core/resource.ts';
-import { deleteRows, findRow, insertRow, updateRows } from '../core/table.ts';
+import { deleteRows, insertRow, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
+import { customerFacts, moveEmail } from './contact.ts';
 import { customerResource, emailOf } from './resource.ts';
 import {
   activeNeedsContact,
@@ -34,31 +35,9 @@ import {
   emailValid,
 } from './rules.ts';
 
-async function customerFacts(
-  tx: Tx,
-  id: string,
-  document: JsonObject,
-  before: JsonObject | undefined,
-): Promise<CustomerFacts> {
-  const email = emailOf(document);
-  const owner = email === undefined ? undefined : await findRow(tx, 'emailDirectory', { email }, true);
-  const [lines] = await tx.sql<{
-    count: bigint;
-  }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${id} AND "state" <> 'terminated'`;
-  return {
-    id,
-    document,
-    version: 0n,
-    before,
-    email,
-    emailOwner: owner?.customerId,
-    liveLines: Number(lines?.count ?? 0),
-  };
-}
-
 export const createRules = [emailValid, emailUnique, activeNeedsContact];
 
-async function createCustomer(tx: Tx, document: JsonObject): Promise<Stored> {
+export async function createCustomer(tx: Tx, document: JsonObject): Promise<Stored> {
   const id = tx.newId('cus');
   const email = emailOf(document);
   const accountId = tx.newId('acc');
@@ -174,12 +153,7 @@ const patch = command<PatchInput, CustomerFacts & { stored: Stored }, Stored>({
     return { ...(await customerFacts(tx, input.id, document, stored.document)), stored };
   },
   async apply(tx, facts) {
-    const before = emailOf(facts.stored.document);
-    if (facts.email !== before) {
-      if (before !== undefined) await deleteRows(tx, 'emailDirectory', { email: before, customerId: facts.id });
-      if (facts.email !== undefined)
-        await insertRow(tx, 'emailDirectory', { email: facts.email, customerId: facts.id });
-    }
+    await moveEmail(tx, facts);
     if (text(facts.document.status) === 'closed') {
       await updateRows(tx, 'billingAccount', { customerId: facts.id }, { state: 'closed' });
     }

@@ -250,12 +250,18 @@ export const noteTicket = command<z.infer<typeof noteInput>, MoveFacts, Stored>(
   summary: 'Add a note to a ticket',
   input: noteInput,
   output: storedShape(ticketResource),
-  audience: ['operator', 'integrator'],
+  audience: ['operator', 'customer', 'integrator'],
   effect: 'write',
   positional: ['id', 'text'],
   examples: ['bss ticket note tck_… "The customer restarted the phone"'],
-  rules: [],
-  facts: (tx, input) => moveFacts(tx, input.id, undefined, input.text),
+  rules: [belongsToCaller<MoveFacts>(({ stored }) => customerIdOf(stored.document))],
+  async facts(tx, input) {
+    const facts = await moveFacts(tx, input.id, undefined, input.text);
+    const isForeign = tx.caller.audience === 'customer' && customerIdOf(facts.document) !== tx.caller.customerId;
+    // One of somebody else is answered like one that there is not.
+    if (isForeign && !tx.rulesOff.has('ownership.is_callers')) throw notFound('troubleTicket', input.id);
+    return facts;
+  },
   apply: move,
 });
 
