@@ -33,6 +33,7 @@ import { createAccessToken } from '../policy/identity/access-token.ts';
 import { authenticator } from '../policy/identity/authenticate.ts';
 import { recordContact } from '../policy/interaction/contact.ts';
 import { activationCommandsFor, resourceCommandsFor } from '../policy/resources.ts';
+import { codeSteps } from '../policy/session/letters.ts';
 import { readSettings } from '../policy/setting/settings.ts';
 import { steps } from '../policy/steps.ts';
 import { docsPages } from '../surfaces/docs/docs.ts';
@@ -161,7 +162,7 @@ export async function startPlatform(
     );
 
     const jobs = catalogueJobSteps({ files: localJobFiles(place.jobs), publicUrl: configuration.publicUrl });
-    const worker = makeWorker(policy, [...steps, ...jobs], machineClock, log);
+    const worker = makeWorker(policy, [...steps, ...jobs, ...codeSteps(configuration.publicUrl)], machineClock, log);
     if (configuration.worker) worker.start();
     closing.push(() => worker.stop());
     const signingSecret = signingSecretOf(configuration.signingSecret, place.signingSecret);
