@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
+import type { CardGateway } from '../adapters/card-gateway.ts';
 import type { Caller } from '../kernel/caller.ts';
 import { isJsonObject, type JsonObject } from '../kernel/json.ts';
 import type { Policy } from '../policy/core/command.ts';
@@ -27,11 +28,11 @@ const sandboxCards: CardEntry = {
   ],
 };
 
-function cardEntry(gateway: 'sandbox' | string, stripe: Configuration['stripe']): CardEntry {
-  if (gateway === 'sandbox') return sandboxCards;
-  return stripe?.publishableKey === undefined
-    ? { kind: 'none' }
-    : { kind: 'stripe', publishableKey: stripe.publishableKey };
+function cardEntry(gateway: CardGateway, stripe: Configuration['stripe']): CardEntry {
+  if (gateway.kind === 'sandbox') return sandboxCards;
+  const { beginCard } = gateway;
+  if (stripe?.publishableKey === undefined || beginCard === undefined) return { kind: 'none' };
+  return { kind: 'stripe', publishableKey: stripe.publishableKey, begin: () => beginCard.call(gateway) };
 }
 
 /** The tools, with what is typed judged as at every door: a card number in a note is kept nowhere. */
@@ -118,7 +119,7 @@ export function mountPortal(server: Pick<HttpServer, 'mount'>, wiring: PortalWir
     tools,
     door: wiring.wrap?.(judgedDoor) ?? judgedDoor,
     chat: chatDoor(wiring.assistant),
-    cards: cardEntry(policy.outside.gateway.kind, wiring.stripe),
+    cards: cardEntry(policy.outside.gateway, wiring.stripe),
     publicUrl,
     hearing: {
       requestId: requestIdFor,

@@ -8,7 +8,7 @@ import { type Page, page, type Reply, type Route, redirect, type Visit } from '.
 import { ActionButton, Actions, Choices, CodeField, Form, Hidden, TextField } from '../ui/form.tsx';
 import { ButtonLink, Card, Notice, Pairs } from '../ui/parts.tsx';
 import { phone } from '../ui/words.ts';
-import { CardForm, cardPage } from './card-form.tsx';
+import { CardForm, cardPage, openCardEntry } from './card-form.tsx';
 import { OrderProgress, outcomeOf } from './order.tsx';
 import { type Offering, offeringsOf } from './plans.tsx';
 import { codeIn } from './sign-in.tsx';
@@ -182,7 +182,7 @@ async function card(visit: Visit, problem?: Problem): Promise<Reply> {
   if (draft === undefined) return redirect('/plans');
   if (draft.state !== 'open') return redirect('/sign-up/order');
   if (draft.number === null) return redirect('/sign-up/number');
-  const { cards } = visit.parts;
+  const cards = await openCardEntry(visit);
   return screen(
     2,
     {
@@ -261,7 +261,7 @@ async function summary(visit: Visit, problem?: Problem): Promise<Reply> {
 
 export function cardWords(card: { brand: string | null; lastFour: string | null }): string {
   const brand = card.brand ?? 'card';
-  return `${brand.charAt(0).toUpperCase()}${brand.slice(1)} •••• ${card.lastFour ?? '????'}`;
+  return `${brand.charAt(0).toUpperCase()}${brand.slice(1)} ••••\u00a0${card.lastFour ?? '????'}`;
 }
 
 async function mailAgain(visit: Visit): Promise<Reply> {
@@ -317,13 +317,13 @@ async function progress(visit: Visit, problem?: Problem): Promise<Reply> {
 }
 
 /** Paying did not work, or was not tried yet: what happened, and the ways on from here. */
-function unpaid(
+async function unpaid(
   visit: Visit,
   plan: Offering | undefined,
   problem?: Problem,
   outcome?: { isDeclined: boolean; reason: string | null },
-): Page {
-  const { cards } = visit.parts;
+): Promise<Page> {
+  const cards = await openCardEntry(visit);
   const isOurs = outcome !== undefined && !outcome.isDeclined;
   return page({
     title: outcome?.isDeclined ? 'The card was declined' : isOurs ? 'It did not work yet' : 'Almost there',
