@@ -4,7 +4,7 @@ import type { CardGateway } from '../adapters/card-gateway.ts';
 import type { Caller } from '../kernel/caller.ts';
 import { isJsonObject, type JsonObject } from '../kernel/json.ts';
 import type { Policy } from '../policy/core/command.ts';
-import { addressOf, type Rates } from '../surfaces/http/authorise.ts';
+import { addressOf } from '../surfaces/http/authorise.ts';
 import { judgeValue } from '../surfaces/http/body.ts';
 import { type HttpServer, httpLimits, requestIdFor, setCaller, setOperation } from '../surfaces/http/server.ts';
 import type { CardEntry, ChatDoor, ChatTurn, PortalParts } from '../surfaces/portal/parts.ts';

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import type { ComponentChildren } from 'preact';
+import type { VNode } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 import type { Caller } from '../../kernel/caller.ts';
 import { AirtimeError } from '../../kernel/error.ts';
@@ -240,8 +240,8 @@ export function portalPages(parts: PortalParts): RequestHandler {
 
   const drawn = (context: Context, reply: Page): string => html(<Layout page={reply} facts={facts(context)} />);
 
-  function html(node: ComponentChildren): string {
-    const text = renderToString(<>{node}</>);
+  function html(node: VNode): string {
+    const text = renderToString(node);
     return stands('portal.escape') ? text : text.replaceAll('&lt;', '<').replaceAll('&quot;', '"');
   }
 

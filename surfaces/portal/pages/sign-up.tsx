@@ -147,18 +147,16 @@ async function numbers(visit: Visit, problem?: Problem): Promise<Reply> {
         <p>We are fetching more. Try again in a few minutes; what you typed is kept.</p>
       </Notice>
     ) : (
-      <>
-        <Form action="/sign-up/number" problem={problem} values={visit.form}>
-          <Choices
-            name="msisdn"
-            label="Numbers that are free"
-            isCompact
-            {...(held ? { chosen: held } : choices[0] ? { chosen: choices[0] } : {})}
-            choices={choices.map((msisdn) => ({ value: msisdn, label: phone(msisdn) }))}
-          />
-          <Actions label="Take this number" away={{ to: '/sign-up/number', label: 'Show others' }} />
-        </Form>
-      </>
+      <Form action="/sign-up/number" problem={problem} values={visit.form}>
+        <Choices
+          name="msisdn"
+          label="Numbers that are free"
+          isCompact
+          {...(held ? { chosen: held } : choices[0] ? { chosen: choices[0] } : {})}
+          choices={choices.map((msisdn) => ({ value: msisdn, label: phone(msisdn) }))}
+        />
+        <Actions label="Take this number" away={{ to: '/sign-up/number', label: 'Show others' }} />
+      </Form>
     ),
   );
 }
