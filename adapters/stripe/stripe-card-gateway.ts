@@ -317,7 +317,7 @@ export function openStripeCardGateway(options: StripeOptions): StripeCardGateway
         const { client_secret: clientSecret } = await stripe.setupIntents.create({
           customer: customer.id,
           usage: 'off_session',
-          payment_method_types: ['card'],
+          allowed_payment_method_types: ['card'],
         });
         if (clientSecret === null) throw new Error('a card that was begun has no secret to go on with');
         return { clientSecret };

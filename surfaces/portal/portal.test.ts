@@ -338,6 +338,12 @@ describe('what stands guard', () => {
     expect((await fetch(`${portal.url}/plans`, { method: 'DELETE' })).status).toBe(405);
   });
 
+  test('a form that is too large is refused and answered', async () => {
+    await ada.browser.get('/account/help/new');
+    const { status } = await ada.browser.send('/account/help', { name: 'x', description: 'y'.repeat(40_000) });
+    expect(status).toBe(413);
+  });
+
   test('too much of it is put off', async () => {
     const hurried = await openPortal({ limit: (_, kind) => (kind === 'visitor' ? 7 : undefined) });
     const browser = hurried.browser();

@@ -170,6 +170,7 @@ export function portalPages(parts: PortalParts): RequestHandler {
     }
     const wait = known?.facts.retryAfterSeconds;
     if (typeof wait === 'number') response.setHeader('Retry-After', String(wait));
+    if (known?.status === 413) response.setHeader('Connection', 'close');
     if (known?.status === 405) response.setHeader('Allow', 'GET, HEAD, POST');
     const status = known?.status ?? 500;
     await send(

@@ -9,7 +9,7 @@ import { ActionButton, Actions, Choices, CodeField, Form, Hidden, TextField } fr
 import { ButtonLink, Card, Notice, Pairs } from '../ui/parts.tsx';
 import { phone } from '../ui/words.ts';
 import { CardForm, cardPage, openCardEntry } from './card-form.tsx';
-import { OrderProgress, outcomeOf } from './order.tsx';
+import { BankAsks, OrderProgress, outcomeOf } from './order.tsx';
 import { type Offering, offeringsOf } from './plans.tsx';
 import { codeIn } from './sign-in.tsx';
 
@@ -276,7 +276,7 @@ async function confirm(visit: Visit): Promise<Reply> {
     const entered = await visit.parts.door.confirmSignUp(visit.secret, { code: codeIn(visit.form) });
     // What goes wrong from here on is shown where it can be mended: the person is a customer now.
     await visit.parts.door.buySignUp(entered.secret).catch((error: unknown) => {
-      if (!(error instanceof AirtimeError)) throw error;
+      if (!(error instanceof AirtimeError)) visit.parts.log.error({ err: error }, 'a sign-up could not be ordered');
     });
     return redirect('/sign-up/order', entered);
   } catch (error) {
@@ -305,6 +305,7 @@ async function progress(visit: Visit, problem?: Problem): Promise<Reply> {
     body: (
       <>
         <Heading title="On its way" lead="This takes some seconds. You may close the page: it goes on without you." />
+        <BankAsks order={order} />
         <OrderProgress order={order} />
         <p class="fine">
           The page looks again by itself. <a href="/sign-up/order">Look now</a>
