@@ -1,4 +1,3 @@
-import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
 import type { CardGateway } from '../adapters/card-gateway.ts';
 import type { Caller } from '../kernel/caller.ts';
@@ -13,6 +12,8 @@ import { type PortalDoor, portalOf } from '../tools/portal.ts';
 import type { ToolDoor } from '../tools/registry.ts';
 import type { Assistant } from './chat.ts';
 import type { Configuration } from './configuration.ts';
+
+type Handler = Parameters<HttpServer['mount']>[1];
 
 /** Where pages for people are. */
 export const portalPaths = ['/plans', '/sign-up', '/sign-in', '/sign-out', '/account', '/desk', '/assets'] as const;
@@ -131,12 +132,12 @@ export function mountPortal(server: Pick<HttpServer, 'mount'>, wiring: PortalWir
     guardsOff,
     log: wiring.log,
   };
-  let loading: Promise<RequestHandler> | undefined;
-  const load = (): Promise<RequestHandler> => {
+  let loading: Promise<Handler> | undefined;
+  const load = (): Promise<Handler> => {
     loading ??= import('../surfaces/portal/portal.tsx').then(({ portalPages }) => portalPages(parts));
     return loading;
   };
-  const handler: RequestHandler = (request, response, next) => {
+  const handler: Handler = (request, response, next) => {
     load().then((handle) => handle(request, response, next), next);
   };
   for (const path of portalPaths) server.mount(path, handler);
