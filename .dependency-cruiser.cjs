@@ -2,7 +2,7 @@
 // checks it, type-only imports included. doctrine/boundaries.test.ts plants a violation of each rule.
 
 // Tests and what only tests use stand beside what they test and may look anywhere: the rooms are for what is shipped.
-const tests = '(\\.test|\\.contract)\\.ts$|(^|/)testing[a-z-]*\\.ts$|(^|/)vitest-global-setup\\.ts$|^vitest\\.config\\.ts$';
+const tests = '(\\.test|\\.contract)\\.tsx?$|(^|/)testing[a-z-]*\\.tsx?$|(^|/)vitest-global-setup\\.ts$|^vitest\\.config\\.ts$';
 
 const rooms = ['kernel', 'generated', 'policy', 'read', 'handlers', 'tools', 'surfaces', 'adapters', 'workers', 'app'];
 const proofs = ['build', 'conformance', 'scenarios', 'simulation', 'doctrine', 'soak', 'bench'];
@@ -168,6 +168,6 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     combinedDependencies: false,
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.cjs', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'] },
+    enhancedResolveOptions: { extensions: ['.ts', '.tsx', '.js', '.mjs', '.cjs', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'] },
   },
 };
