@@ -2,7 +2,7 @@
 // checks it, type-only imports included. doctrine/boundaries.test.ts plants a violation of each rule.
 
 // Tests and what only tests use stand beside what they test and may look anywhere: the rooms are for what is shipped.
-const tests = '(\\.test|\\.contract)\\.tsx?$|(^|/)testing[a-z-]*\\.ts$|(^|/)vitest-global-setup\\.ts$|^vitest\\.config\\.ts$';
+const tests = '(\\.test|\\.contract)\\.tsx?$|(^|/)testing[a-z-]*\\.tsx?$|(^|/)vitest-global-setup\\.ts$|^vitest\\.config\\.ts$';
 
 const rooms = ['kernel', 'generated', 'policy', 'read', 'handlers', 'tools', 'surfaces', 'adapters', 'workers', 'app'];
 const proofs = ['build', 'conformance', 'scenarios', 'simulation', 'doctrine', 'soak', 'bench'];

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 ROOMS := kernel policy read handlers tools surfaces adapters workers app build scenarios
-SOURCES := $(shell find $(ROOMS) \( -name '*.ts' -o -name '*.tsx' -o -name '*.css' \) -not -name '*.test.ts' 2>/dev/null) package.json \
+SOURCES := $(shell find $(ROOMS) \( -name '*.ts' -o -name '*.tsx' -o -name '*.css' -o -path '*/portal/script/*.js' \) -not -name '*.test.ts' -not -name '*.test.tsx' 2>/dev/null) package.json \
   docs/integrators.md $(wildcard docs/handbook/*.md) specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
@@ -57,4 +57,10 @@ await Promise.all([
 ]);
 // Read by `bss tools` alone: the whole list with every schema is too heavy to be a part of the program.
 copyFileSync(`${root}generated/tools-whole.json`, `${root}dist/tools.json`);
+// What the pages for people load beside themselves is sent as it was written.
+mkdirSync(`${root}dist/portal`, { recursive: true });
+for (const place of ['surfaces/portal/style', 'surfaces/portal/script']) {
+  for (const file of readdirSync(`${root}${place}`))
+    copyFileSync(`${root}${place}/${file}`, `${root}dist/portal/${file}`);
+}
 for (const file of ['airtime.js', 'bss.js', 'sandbox.js']) chmodSync(`${root}dist/${file}`, 0o755);

@@ -6,7 +6,7 @@ import type { Finding, Plant } from './finding.ts';
 /** The rooms that are shipped, from the lowest to the highest. */
 export const rooms = ['kernel', 'policy', 'read', 'handlers', 'tools', 'surfaces', 'adapters', 'workers', 'app'];
 
-const isTest = /(\.test|\.contract)\.ts$|(^|\/)testing[a-z-]*\.ts$|(^|\/)vitest-global-setup\.ts$/;
+const isTest = /(\.test|\.contract)\.tsx?$|(^|\/)testing[a-z-]*\.tsx?$|(^|\/)vitest-global-setup\.ts$/;
 
 /** A file of the program, by its path below the root. */
 export interface SourceFile {
@@ -41,7 +41,7 @@ function filesOf(root: string, directory: string): string[] {
   return readdirSync(place, { withFileTypes: true }).flatMap((entry) => {
     const path = `${directory}/${entry.name}`;
     if (entry.isDirectory()) return filesOf(root, path);
-    return path.endsWith('.ts') && !isTest.test(path) ? [path] : [];
+    return /\.tsx?$/.test(path) && !isTest.test(path) ? [path] : [];
   });
 }
 

@@ -60,7 +60,7 @@ async function ask(path: string, options: RequestInit = {}): Promise<Response> {
   return fetch(door.url + path, { ...options, headers: { ...operator, ...options.headers } });
 }
 
-const post = (body: string | Uint8Array, headers: Record<string, string> = jsonType, path = catalog) =>
+const post = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = jsonType, path = catalog) =>
   ask(path, { method: 'POST', body, headers });
 
 /** Every error is the TMF Error of its API's contract. */

@@ -40,7 +40,7 @@ const resultsOf = (text: string): Result[] =>
     .filter((line) => line !== '')
     .map((line): Result => JSON.parse(line));
 
-async function send(body: string | Buffer, more: Record<string, string> = {}): Promise<Result[]> {
+async function send(body: string | Buffer<ArrayBuffer>, more: Record<string, string> = {}): Promise<Result[]> {
   const response = await fetch(url(), { method: 'POST', headers: { ...headers, ...more }, body });
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/x-ndjson']);
   return resultsOf(await response.text());
