@@ -15,6 +15,14 @@ globalThis.airtimeLook = (() => {
     return `${element.tagName.toLowerCase()}${id}${kind} ${JSON.stringify(text.replace(/\s+/g, ' ').slice(0, 40))}`;
   };
 
+  /** What is clipped, or scrolls by itself, does not make the page any wider. */
+  const isClipped = (element) => {
+    for (let one = element.parentElement; one && one !== document.body; one = one.parentElement) {
+      if (getComputedStyle(one).overflowX !== 'visible') return true;
+    }
+    return false;
+  };
+
   const isShown = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
 
   /** What the tab key has to reach: of the radio buttons of one group any one. */
@@ -36,8 +44,14 @@ globalThis.airtimeLook = (() => {
 
   return {
     /** What was painted is counted two frames later. */
-    settle() {
-      return new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(true))));
+    async settle() {
+      const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+      const until = performance.now() + 5000;
+      await frame();
+      while (performance.getEntriesByName('first-contentful-paint').length === 0 && performance.now() < until)
+        await frame();
+      await frame();
+      return true;
     },
     figures() {
       add(observer.takeRecords());
@@ -46,7 +60,12 @@ globalThis.airtimeLook = (() => {
       const tooWide =
         root.scrollWidth > root.clientWidth
           ? [...document.body.querySelectorAll('*')]
-              .filter((element) => isShown(element) && element.getBoundingClientRect().right > root.clientWidth + 1)
+              .filter(
+                (element) =>
+                  isShown(element) &&
+                  element.getBoundingClientRect().right > root.clientWidth + 1 &&
+                  !isClipped(element),
+              )
               .slice(0, 3)
               .map(named)
           : undefined;

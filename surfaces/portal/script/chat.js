@@ -44,6 +44,7 @@ async function say(text) {
     });
     if (!(response.headers.get('content-type') ?? '').includes('event-stream')) throw new Error('no stream');
     await events(response.body, (name, data) => {
+      if (name === 'conversation' && form.elements.conversation) form.elements.conversation.value = data.id;
       if (name === 'tool') answer.textContent = data.text;
       if (name === 'error') answer.textContent = data.message;
       if (name === 'turn') {
