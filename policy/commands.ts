@@ -1,15 +1,16 @@
 import { makeStatement } from './bill/on-demand.ts';
-import { addCard } from './card/commands.ts';
+import { addCard, preferCard, removeCard } from './card/commands.ts';
 import { moveOffering } from './catalogue/commands.ts';
 import { beginTurn, escalateTurn, finishTurn, startChat } from './chat/commands.ts';
 import { freezeClock, thawClock } from './clock/commands.ts';
 import type { AnyDefinition } from './core/command.ts';
-import { registerCustomer, verifyIdentity } from './customer/commands.ts';
+import { changeContact, registerCustomer, verifyIdentity } from './customer/commands.ts';
 import { importCustomers } from './customer/import.ts';
 import { retryFlow } from './flow/commands.ts';
 import { createAccessToken, revokeAccessToken, rotateAccessToken } from './identity/access-token.ts';
 import { loadEsims, loadNumbers } from './inventory/commands.ts';
 import { importNumbers } from './inventory/import.ts';
+import { holdNumber } from './inventory/wanted.ts';
 import { registerHub, unregisterHub } from './notification/hub.ts';
 import { replayNotifications } from './notification/replay.ts';
 import { cancelOrderCommand } from './order/cancel.ts';
@@ -18,6 +19,18 @@ import { endLine, withdrawLineEnd } from './order/end.ts';
 import { receiveGatewayEvent } from './payment/gateway-event.ts';
 import { refundPayment } from './payment/refund.ts';
 import { activationCommandsFor, resourceCommandsFor } from './resources.ts';
+import { enterDesk, makeDeskLink } from './session/desk.ts';
+import { giveSecondCode, requestSecondCode } from './session/second-code.ts';
+import { beginSession, endSession, forgetSessions, touchSession } from './session/session.ts';
+import { enterByCode, enterByLink, requestSignIn } from './session/sign-in.ts';
+import {
+  chooseCard,
+  confirmSignUp,
+  confirmSignUpOrder,
+  recordSignUpOrder,
+  requestSignUpCode,
+  startSignUp,
+} from './sign-up/commands.ts';
 import { setAlert } from './subscription/alert.ts';
 import { replaceEsim } from './subscription/esim.ts';
 import { withdrawPlanChangeCommand } from './subscription/plan-change.ts';
@@ -31,7 +44,10 @@ const byPeople: readonly AnyDefinition[] = [
   registerCustomer,
   importCustomers,
   verifyIdentity,
+  changeContact,
   addCard,
+  removeCard,
+  preferCard,
   placeOrder,
   topUp,
   changePlan,
@@ -59,6 +75,24 @@ const byPeople: readonly AnyDefinition[] = [
   beginTurn,
   finishTurn,
   escalateTurn,
+  beginSession,
+  touchSession,
+  endSession,
+  forgetSessions,
+  requestSignIn,
+  enterByCode,
+  enterByLink,
+  requestSecondCode,
+  giveSecondCode,
+  startSignUp,
+  holdNumber,
+  chooseCard,
+  requestSignUpCode,
+  confirmSignUp,
+  confirmSignUpOrder,
+  recordSignUpOrder,
+  makeDeskLink,
+  enterDesk,
   freezeClock,
   thawClock,
   createAccessToken,

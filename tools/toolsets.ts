@@ -49,13 +49,21 @@ const everyday: Readonly<Record<Audience, readonly string[]>> = {
     'subscription.end',
     'subscription.withdraw_end',
     'subscription.set_roaming',
+    'subscription.replace_esim',
+    'order.place',
+    'card.add',
+    'card.remove',
+    'customer.change_contact',
     'ticket.open',
+    'ticket.list',
+    'ticket.show',
+    'ticket.note',
   ],
   system: [],
 };
 
 /** Their answers hold a secret, which belongs on a person's screen and in no model's context. */
-const secret: ReadonlySet<string> = new Set(['token.create', 'token.rotate', 'hub.secret']);
+const secret: ReadonlySet<string> = new Set(['token.create', 'token.rotate', 'hub.secret', 'desk.link']);
 
 export const answersSecret = (tool: string): boolean => secret.has(tool);
 

@@ -6,6 +6,7 @@ import { execute, type Policy } from '../policy/core/command.ts';
 import { forgetConfirmations } from '../policy/core/confirmation.ts';
 import { forgetIdempotency } from '../policy/core/idempotency.ts';
 import { forgetRates } from '../policy/identity/rate.ts';
+import { forgetSessions } from '../policy/session/session.ts';
 import { forgetUsageKeys } from '../policy/usage/quarantine.ts';
 import { type Loop, makeLoop } from './loop.ts';
 import type { WorkerLog } from './worker.ts';
@@ -14,11 +15,11 @@ const hourMs = 3_600_000;
 const batch = 10_000;
 
 /** What has its day and is then forgotten, a batch at a time. */
-const forgetful = [forgetIdempotency, forgetConfirmations, forgetUsageKeys, forgetRefusals, forgetRates, forgetChats];
+const forgetful = [forgetIdempotency, forgetConfirmations, forgetUsageKeys, forgetRefusals, forgetRates, forgetChats, forgetSessions];
 
 /**
  * Forgets what has had its day: answers kept for repeated requests, stale proposals, record ids of usage that
- * are older than their retention, old refusals, counts of requests, old conversations. Once an hour; any number of processes may.
+ * are older than their retention, old refusals, counts of requests, old conversations, sessions of the pages. Once an hour; any number of processes may.
  */
 export function makeHousekeeping(policy: Policy, clock: MachineClock, log: WorkerLog, everyMs = hourMs): Loop {
   return makeLoop(

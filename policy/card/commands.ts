@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { CardFacts, CardGateway } from '../../adapters/card-gateway.ts';
 import { endOfCardMonth } from '../../kernel/calendar.ts';
+import { notFound } from '../../kernel/error.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
-import { command } from '../core/command.ts';
+import { command, type Preview } from '../core/command.ts';
+import { belongsToCaller } from '../core/ownership.ts';
 import { customerIdOf, refs, text } from '../core/party.ts';
 import {
   type CreateInput,
@@ -47,7 +49,7 @@ function tokenOf(document: JsonObject): string | undefined {
   return text(document.token) ?? text(details.token);
 }
 
-async function newCardFacts(tx: Tx, document: JsonObject, card: CardFacts | undefined): Promise<NewCardFacts> {
+export async function newCardFacts(tx: Tx, document: JsonObject, card: CardFacts | undefined): Promise<NewCardFacts> {
   const customerId = customerIdOf(document);
   const customer = customerId === undefined ? undefined : await findRow(tx, 'customer', { id: customerId }, true);
   const cards = customer ? await findRows(tx, 'paymentMethod', { customerId: customer.id, state: 'active' }) : [];
@@ -67,7 +69,7 @@ async function newCardFacts(tx: Tx, document: JsonObject, card: CardFacts | unde
 
 const rules = [cardCustomerKnown, cardTokenKnown, cardNotExpired, cardsAtMostFive];
 
-async function keepCard(tx: Tx, facts: NewCardFacts): Promise<Stored> {
+export async function keepCard(tx: Tx, facts: NewCardFacts): Promise<Stored> {
   const { card } = facts;
   if (!facts.isCard || !card || facts.customerId === undefined) {
     return createResource(tx, paymentMethodResource, {
@@ -151,11 +153,11 @@ export const addCard = command<z.infer<typeof addInput>, NewCardFacts, Stored>({
   summary: 'Put a card on file for a customer',
   input: addInput,
   output: storedShape(paymentMethodResource),
-  audience: ['operator', 'integrator'],
+  audience: ['operator', 'customer', 'integrator'],
   effect: 'write',
   positional: ['customerId', 'token'],
   examples: ['bss card add cus_… tok_visa'],
-  rules,
+  rules: [belongsToCaller<NewCardFacts>((facts) => facts.customerId), ...rules],
   ask: (outside, input) => outside.gateway.describeCard(input.token),
   facts: (tx, input, asked) =>
     newCardFacts(
@@ -216,16 +218,14 @@ const patch = command<
   },
 });
 
-const remove = command<
-  RemoveInput,
-  ResourceFacts & {
-    otherCards: number;
-    liveLines: number;
-    isCharged: boolean;
-    stored: Stored & { row: Tables['paymentMethod'] };
-  },
-  { id: string }
->({
+interface RemoveFacts extends ResourceFacts {
+  otherCards: number;
+  liveLines: number;
+  isCharged: boolean;
+  stored: Stored & { row: Tables['paymentMethod'] };
+}
+
+const remove = command<RemoveInput, RemoveFacts, { id: string }>({
   name: 'payment_method.delete',
   summary: 'Take a payment method off file',
   input: removeInput,
@@ -236,36 +236,99 @@ const remove = command<
   async facts(tx, input) {
     const stored = await lockResource(tx, paymentMethodResource, input.id);
     checkIfMatch(stored, input.ifMatch);
-    const { customerId } = stored.row;
-    // The customer's lock keeps two removals of the last two cards apart.
-    if (customerId) await findRow(tx, 'customer', { id: customerId }, true);
-    const others = customerId ? await findRows(tx, 'paymentMethod', { customerId, state: 'active' }) : [];
-    const [lines] = await tx.sql<{
-      count: bigint;
-    }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${customerId} AND "state" <> 'terminated'`;
-    return {
-      ...stored,
-      before: stored.document,
-      stored,
-      isCharged: stored.row.gatewayToken !== null,
-      otherCards: others.filter(
-        (one) => one.id !== stored.id && one.gatewayToken !== null && (one.expiresAt ?? tx.now) >= tx.now,
-      ).length,
-      liveLines: Number(lines?.count ?? 0),
-    };
+    return removeFacts(tx, stored);
   },
-  preview: (facts) => ({
-    what: `Take ${text(facts.document.name) ?? 'this payment method'} off file.`,
-    ...(facts.stored.row.customerId ? { customer: { id: facts.stored.row.customerId, name: null } } : {}),
-  }),
-  async apply(tx, facts) {
-    const { row } = facts.stored;
-    await removeResource(tx, paymentMethodResource, facts.stored);
-    if (row.customerId) {
-      if (row.isPreferred) await preferAnother(tx, row.customerId);
-      await listOnCustomer(tx, row.customerId);
-    }
-    return { id: facts.id };
+  preview: previewRemoval,
+  apply: takeOff,
+});
+
+async function removeFacts(tx: Tx, stored: RemoveFacts['stored']): Promise<RemoveFacts> {
+  const { customerId } = stored.row;
+  // The customer's lock keeps two removals of the last two cards apart.
+  if (customerId) await findRow(tx, 'customer', { id: customerId }, true);
+  const others = customerId ? await findRows(tx, 'paymentMethod', { customerId, state: 'active' }) : [];
+  const [lines] = await tx.sql<{
+    count: bigint;
+  }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${customerId} AND "state" <> 'terminated'`;
+  return {
+    ...stored,
+    before: stored.document,
+    stored,
+    isCharged: stored.row.gatewayToken !== null,
+    otherCards: others.filter(
+      (one) => one.id !== stored.id && one.gatewayToken !== null && (one.expiresAt ?? tx.now) >= tx.now,
+    ).length,
+    liveLines: Number(lines?.count ?? 0),
+  };
+}
+
+function previewRemoval({ document, stored }: RemoveFacts): Preview {
+  const lastFour = text(document.lastFourDigits);
+  const what =
+    lastFour === undefined ? (text(document.name) ?? 'this payment method') : `the card ending in ${lastFour}`;
+  return {
+    what: `Take ${what} off file.`,
+    ...(stored.row.customerId ? { customer: { id: stored.row.customerId, name: null } } : {}),
+  };
+}
+
+async function takeOff(tx: Tx, { id, stored }: RemoveFacts): Promise<{ id: string }> {
+  const { row } = stored;
+  await removeResource(tx, paymentMethodResource, stored);
+  if (row.customerId) {
+    if (row.isPreferred) await preferAnother(tx, row.customerId);
+    await listOnCustomer(tx, row.customerId);
+  }
+  return { id };
+}
+
+const cardInput = z.object({ cardId: z.string().describe('The card') });
+const shownCard = z.object({ id: z.string() });
+
+/** A card that is on file. One of somebody else is answered like one that there is not. */
+async function lockCard(tx: Tx, cardId: string): Promise<RemoveFacts['stored']> {
+  const row = await findRow(tx, 'paymentMethod', { id: cardId });
+  const isForeign = tx.caller.audience === 'customer' && row?.customerId !== tx.caller.customerId;
+  if (!row || row.state === 'removed' || (isForeign && !tx.rulesOff.has('ownership.is_callers'))) {
+    throw notFound('card', cardId);
+  }
+  return lockResource(tx, paymentMethodResource, cardId);
+}
+
+const ownCard = belongsToCaller<RemoveFacts>(({ stored }) => stored.row.customerId);
+
+export const removeCard = command<z.infer<typeof cardInput>, RemoveFacts, { id: string }>({
+  name: 'card.remove',
+  summary: 'Take a card off file',
+  input: cardInput,
+  output: shownCard,
+  audience: ['operator', 'customer', 'integrator'],
+  effect: 'destructive',
+  positional: ['cardId'],
+  examples: ['bss card remove pme_…'],
+  rules: [ownCard, cardNotLastOfLiveLine],
+  facts: async (tx, { cardId }) => removeFacts(tx, await lockCard(tx, cardId)),
+  preview: previewRemoval,
+  apply: takeOff,
+});
+
+export const preferCard = command<z.infer<typeof cardInput>, RemoveFacts, { id: string }>({
+  name: 'card.prefer',
+  summary: 'Charge this card from now on',
+  input: cardInput,
+  output: shownCard,
+  audience: ['operator', 'customer', 'integrator'],
+  effect: 'write',
+  positional: ['cardId'],
+  examples: ['bss card prefer pme_…'],
+  rules: [ownCard],
+  facts: async (tx, { cardId }) => removeFacts(tx, await lockCard(tx, cardId)),
+  async apply(tx, { id, stored }) {
+    if (stored.row.isPreferred || !stored.row.customerId) return { id };
+    await unprefer(tx, stored.row.customerId);
+    const now = await lockResource(tx, paymentMethodResource, id);
+    await saveResource(tx, paymentMethodResource, now, { ...now.document, isPreferred: true });
+    return { id };
   },
 });
 

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { type Caller, systemCaller } from '../../kernel/caller.ts';
 import { Refusal } from '../../kernel/error.ts';
+import { hasPrefix } from '../../kernel/id.ts';
 import { canonicalJson } from '../../kernel/json.ts';
 import { command, execute, type Policy } from './command.ts';
 import { type IdempotentCall, type KeptAnswer, keepAnswer, keptAnswer } from './idempotency.ts';
@@ -18,6 +19,9 @@ export const confirmationPrefix = 'cnf_';
 
 /** How long a proposal may wait for its yes, in seconds of machine time. */
 export const confirmationSeconds = 300;
+
+/** The same at the pages, where a code is mailed for it first. */
+const sessionConfirmationSeconds = 600;
 
 /** One act that a caller has in mind: who, with which tool, on which arguments. */
 export interface ProposedAct {
@@ -37,6 +41,7 @@ interface StoredConfirmation {
   tool: string;
   argumentsHash: Buffer;
   usedAt: Date | null;
+  secondCodeAt: Date | null;
   isFresh: boolean;
 }
 
@@ -46,11 +51,17 @@ interface ConfirmationFacts {
   act: ProposedAct;
 }
 
-const digest = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest();
-const argumentsHash = (act: ProposedAct): Buffer => digest(canonicalJson(act.arguments ?? {}));
+/** The digest of a token, and of the arguments it is bound to. */
+export const digest = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest();
+export const argumentsHash = (act: Pick<ProposedAct, 'arguments'>): Buffer =>
+  digest(canonicalJson(act.arguments ?? {}));
 
 // A customer's session and an operator's token are never the same caller, whatever their ids are.
-const callerKey = ({ audience, id, customerId }: Caller): string => JSON.stringify([audience, id, customerId ?? null]);
+export const callerKey = ({ audience, id, customerId }: Pick<Caller, 'audience' | 'id' | 'customerId'>): string =>
+  JSON.stringify([audience, id, customerId ?? null]);
+
+/** A customer who signed in at the pages; whoever calls with a token is known by that. */
+const isBySession = ({ audience, id }: Caller): boolean => audience === 'customer' && hasPrefix(id, 'ses');
 
 const again = 'Call the tool without a confirmation for a new proposal.';
 
@@ -96,15 +107,35 @@ export const usedOnce = rule<ConfirmationFacts>({
 
 export const notStale = rule<ConfirmationFacts>({
   code: 'confirmation.not_stale',
-  sentence: `This confirmation is older than ${confirmationSeconds / 60} minutes. ${again}`,
+  sentence: `This confirmation is older than a proposal may be. ${again}`,
   status: 409,
   kept: ({ stored }) => stored === undefined || stored.isFresh,
 });
 
-/** What may refuse a confirmation, in the order in which it is judged. */
-export const confirmationRules = [confirmationKnown, sameCaller, sameTool, sameArguments, usedOnce, notStale];
+/** Whoever finds a browser that is signed in has no mailbox with it. */
+export const secondCodeGiven = rule<ConfirmationFacts>({
+  code: 'confirmation.second_code_given',
+  sentence: 'At the pages this needs a second code besides: type the one that was mailed for it.',
+  kept: ({ stored, act }) => stored === undefined || !isBySession(act.caller) || stored.secondCodeAt !== null,
+});
 
-const giveInput = z.object({ tool: z.string(), caller: z.string(), argumentsHash: z.instanceof(Buffer) });
+/** What may refuse a confirmation, in the order in which it is judged. */
+export const confirmationRules = [
+  confirmationKnown,
+  sameCaller,
+  sameTool,
+  sameArguments,
+  usedOnce,
+  notStale,
+  secondCodeGiven,
+];
+
+const giveInput = z.object({
+  tool: z.string(),
+  caller: z.string(),
+  argumentsHash: z.instanceof(Buffer),
+  seconds: z.int(),
+});
 
 const giveConfirmation = command({
   name: 'confirmation.give',
@@ -114,10 +145,10 @@ const giveConfirmation = command({
   effect: 'write',
   rules: [],
   facts: async () => ({}),
-  async apply(tx, _facts, input): Promise<Confirmation> {
+  async apply(tx, _facts, { seconds, ...input }): Promise<Confirmation> {
     const token = `${confirmationPrefix}${randomBytes(32).toString('base64url')}`;
     const [times] = await tx.sql<{ createdAt: Date; expiresAt: Date }>`SELECT clock_timestamp() AS created_at,
-      clock_timestamp() + make_interval(secs => ${confirmationSeconds}) AS expires_at`;
+      clock_timestamp() + make_interval(secs => ${seconds}) AS expires_at`;
     if (!times) throw new Error('the database gave no time');
     await insertRow(tx, 'confirmation', { hash: digest(token), ...input, ...times });
     return { token, expiresAt: times.expiresAt.toISOString() };
@@ -126,7 +157,8 @@ const giveConfirmation = command({
 
 /** Gives out the token for an act that was judged and shown. */
 export function giveOut(policy: Policy, act: ProposedAct): Promise<Confirmation> {
-  const input = { tool: act.tool, caller: callerKey(act.caller), argumentsHash: argumentsHash(act) };
+  const seconds = isBySession(act.caller) ? sessionConfirmationSeconds : confirmationSeconds;
+  const input = { tool: act.tool, caller: callerKey(act.caller), argumentsHash: argumentsHash(act), seconds };
   return execute(policy, giveConfirmation, input, systemCaller('confirmation'));
 }
 
@@ -136,7 +168,8 @@ export function giveOut(policy: Policy, act: ProposedAct): Promise<Confirmation>
  */
 export async function useUp(tx: Tx, act: ProposedAct, token: string): Promise<void> {
   const hash = digest(token);
-  const [stored] = await tx.sql<StoredConfirmation>`SELECT "caller", "tool", "arguments_hash", "used_at",
+  const [stored] =
+    await tx.sql<StoredConfirmation>`SELECT "caller", "tool", "arguments_hash", "used_at", "second_code_at",
     "expires_at" > clock_timestamp() AS is_fresh FROM "confirmation" WHERE "hash" = ${hash} FOR UPDATE`;
   const refusal = firstBroken(confirmationRules, { stored, act }, tx);
   if (refusal) throw refusal;

@@ -26,10 +26,13 @@ export interface Tables {
   importRow: models.ImportRowModel;
   lineState: models.LineStateModel;
   numberAssignment: models.NumberAssignmentModel;
+  oneTimeCode: models.OneTimeCodeModel;
   orderItem: models.OrderItemModel;
   phoneNumber: models.PhoneNumberModel;
+  portalSession: models.PortalSessionModel;
   roamingSwitch: models.RoamingSwitchModel;
   setting: models.SettingModel;
+  signUp: models.SignUpModel;
   stockAlarm: models.StockAlarmModel;
   appliedCustomerBillingRate: models.AppliedCustomerBillingRateModel;
   cancelProductOrder: models.CancelProductOrderModel;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { JsonObject } from '../../kernel/json.ts';
+import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { command } from '../core/command.ts';
+import { belongsToCaller } from '../core/ownership.ts';
 import { objects, refs, text } from '../core/party.ts';
 import {
   type CreateInput,
@@ -34,7 +35,7 @@ import {
   emailValid,
 } from './rules.ts';
 
-async function customerFacts(
+export async function customerFacts(
   tx: Tx,
   id: string,
   document: JsonObject,
@@ -58,7 +59,7 @@ async function customerFacts(
 
 export const createRules = [emailValid, emailUnique, activeNeedsContact];
 
-async function createCustomer(tx: Tx, document: JsonObject): Promise<Stored> {
+export async function createCustomer(tx: Tx, document: JsonObject): Promise<Stored> {
   const id = tx.newId('cus');
   const email = emailOf(document);
   const accountId = tx.newId('acc');
@@ -158,6 +159,86 @@ export const verifyIdentity = command<z.infer<typeof verifyInput>, Stored, { id:
   },
 });
 
+interface ContactFacts extends CustomerFacts {
+  stored: Stored;
+}
+
+const contactInput = z.object({
+  customerId: z.string().describe('Whose contact it is'),
+  email: z.string().min(3).max(254).optional().describe('Where receipts, notices and codes go from now on'),
+  phone: z.string().max(30).optional().describe('A phone number to reach the customer on; empty for none'),
+});
+
+const emailMedium = (emailAddress: string): JsonObject => ({
+  mediumType: 'email',
+  preferred: true,
+  characteristic: { emailAddress },
+});
+
+/** The media with another address or number in the place of the one that was used so far. */
+function withContact(document: JsonObject, { email, phone }: z.infer<typeof contactInput>): JsonObject {
+  const before = emailOf(document);
+  const of = (medium: JsonObject, name: string) =>
+    isJsonObject(medium.characteristic) ? text(medium.characteristic[name]) : undefined;
+  const kept = objects(document.contactMedium).filter(
+    (medium) =>
+      (email === undefined || of(medium, 'emailAddress')?.trim().toLowerCase() !== before) &&
+      (phone === undefined || of(medium, 'phoneNumber') === undefined),
+  );
+  return {
+    ...document,
+    contactMedium: [
+      ...(email === undefined ? [] : [emailMedium(email)]),
+      ...kept,
+      ...(phone ? [{ mediumType: 'phone', characteristic: { phoneNumber: phone } }] : []),
+    ],
+  };
+}
+
+/** Codes to sign in with go to the address: whoever changes it has the account, so it is confirmed like what ends something. */
+export const changeContact = command<z.infer<typeof contactInput>, ContactFacts, { id: string }>({
+  name: 'customer.change_contact',
+  summary: 'Change where a customer is reached',
+  input: contactInput,
+  output: z.object({ id: z.string() }),
+  audience: ['operator', 'customer', 'integrator'],
+  effect: 'destructive',
+  positional: ['customerId'],
+  examples: ['bss customer change-contact cus_… --email ada@example.net'],
+  rules: [belongsToCaller<ContactFacts>((facts) => facts.id), emailValid, emailUnique],
+  async facts(tx, input) {
+    const stored = await lockResource(tx, customerResource, input.customerId);
+    const document = withContact(stored.document, input);
+    return { ...(await customerFacts(tx, stored.id, document, stored.document)), stored };
+  },
+  preview: ({ id, stored, email }, input) => ({
+    what: [
+      ...(input.email === undefined ? [] : [`Send receipts, notices and codes to ${email ?? input.email}.`]),
+      ...(input.phone === undefined
+        ? []
+        : [input.phone ? `Reach the customer on ${input.phone}.` : 'Keep no phone number.']),
+    ].join(' '),
+    customer: { id, name: text(stored.document.name) ?? null },
+    details:
+      input.email === undefined
+        ? []
+        : [`Nothing goes to ${emailOf(stored.document) ?? 'the address before'} any more.`],
+  }),
+  async apply(tx, facts) {
+    await moveEmail(tx, facts);
+    await saveResource(tx, customerResource, facts.stored, facts.document);
+    return { id: facts.id };
+  },
+});
+
+/** One address has one customer. */
+async function moveEmail(tx: Tx, { id, email, stored }: ContactFacts): Promise<void> {
+  const before = emailOf(stored.document);
+  if (email === before) return;
+  if (before !== undefined) await deleteRows(tx, 'emailDirectory', { email: before, customerId: id });
+  if (email !== undefined) await insertRow(tx, 'emailDirectory', { email, customerId: id });
+}
+
 const patch = command<PatchInput, CustomerFacts & { stored: Stored }, Stored>({
   name: 'customer.patch',
   summary: 'Change a customer',
@@ -174,12 +255,7 @@ const patch = command<PatchInput, CustomerFacts & { stored: Stored }, Stored>({
     return { ...(await customerFacts(tx, input.id, document, stored.document)), stored };
   },
   async apply(tx, facts) {
-    const before = emailOf(facts.stored.document);
-    if (facts.email !== before) {
-      if (before !== undefined) await deleteRows(tx, 'emailDirectory', { email: before, customerId: facts.id });
-      if (facts.email !== undefined)
-        await insertRow(tx, 'emailDirectory', { email: facts.email, customerId: facts.id });
-    }
+    await moveEmail(tx, facts);
     if (text(facts.document.status) === 'closed') {
       await updateRows(tx, 'billingAccount', { customerId: facts.id }, { state: 'closed' });
     }

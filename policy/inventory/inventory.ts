@@ -6,6 +6,7 @@ import { findRow, insertRow, type Tables, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { esimMachine, numberMachine } from './machines.ts';
 import { watchStock } from './stock-alarm.ts';
+import { isWantedSql } from './wanted.ts';
 
 type NumberRow = Tables['phoneNumber'];
 type EsimRow = Tables['esimProfile'];
@@ -31,12 +32,18 @@ async function esimEvent(tx: Tx, row: EsimRow, from: string): Promise<void> {
   });
 }
 
-/** Takes a free number for a line to be; a wish is honoured when that number is free. Undefined when none is left. */
+/**
+ * Takes a free number for a line to be; a wish is honoured when that number is free. One that somebody else has chosen is
+ * theirs as long as they may make up their mind. Undefined when none is left.
+ */
 export async function reserveNumber(tx: Tx, heldFor: string, wished?: string): Promise<NumberRow | undefined> {
-  // Numbers that others are taking at this instant are passed over, not waited for.
-  const [free] =
-    await tx.sql<NumberRow>`SELECT * FROM "phone_number" WHERE "state" = 'available' AND (${wished ?? null}::text IS NULL OR "msisdn" = ${wished ?? null})
-    ORDER BY "msisdn" LIMIT 1 FOR UPDATE SKIP LOCKED`;
+  // A number that was wished for is waited for; others that are being taken at this instant are passed over.
+  const [free] = await tx.run<NumberRow>(
+    `SELECT * FROM "phone_number" n WHERE "state" = 'available' AND ($2::text IS NULL OR "msisdn" = $2)
+      AND ("wanted_by" IS NULL OR "wanted_for" = $1 OR NOT (${isWantedSql('n')}))
+    ORDER BY "msisdn" LIMIT 1 FOR UPDATE${wished === undefined ? ' SKIP LOCKED' : ''}`,
+    [heldFor, wished ?? null],
+  );
   if (!free) return undefined;
   const reserved = await moveNumber(tx, free, 'reserve', { heldFor });
   await watchStock(tx, 'number');

@@ -25,6 +25,7 @@ import {
 import { rule } from '../core/rule.ts';
 import { findRow, findRows, insertRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
+import { isWantedByOther, wantForOrder } from '../inventory/wanted.ts';
 import { nextBoundary, planEnd } from '../subscription/end.ts';
 import { isPeriodCharged, keepPlanChange, lockLine, termsOf, termsOfNextPeriod } from '../subscription/line.ts';
 import { refusalNote } from './progress.ts';
@@ -52,7 +53,10 @@ async function readItem(tx: Tx, item: JsonObject, customerId: string | undefined
   const line = lineId === undefined ? undefined : await findRow(tx, 'subscription', { id: lineId }, true);
   const wished = characteristic(product, 'msisdn');
   const wishedNumber = typeof wished === 'string' && lineId === undefined ? wished : undefined;
-  const number = wishedNumber === undefined ? undefined : await findRow(tx, 'phoneNumber', { msisdn: wishedNumber });
+  // Two orders that wish for one number are judged one after the other.
+  const number =
+    wishedNumber === undefined ? undefined : await findRow(tx, 'phoneNumber', { msisdn: wishedNumber }, true);
+  const isWanted = wishedNumber !== undefined && (await isWantedByOther(tx, wishedNumber, customerId));
   const terms = offering && !('fault' in offering.terms) ? offering.terms : undefined;
   // A new period costs what was agreed for the line, not what the catalogue says today.
   const priced: OfferingTerms | undefined =
@@ -76,7 +80,7 @@ async function readItem(tx: Tx, item: JsonObject, customerId: string | undefined
     endWish: typeof wish === 'string' ? wish : undefined,
     endsAt: ending && own && wish !== 'now' ? await nextBoundary(tx, own) : undefined,
     wishedNumber,
-    wishedNumberState: number?.state,
+    wishedNumberState: isWanted ? 'wanted' : number?.state,
   };
 }
 
@@ -219,6 +223,7 @@ export async function acknowledge(tx: Tx, facts: OrderFacts): Promise<Stored> {
       msisdn: item.wishedNumber ?? null,
     });
     const { itemId, terms, line } = item;
+    if (item.wishedNumber !== undefined) await wantForOrder(tx, item.wishedNumber, facts.customerId, id);
     if (item.action === 'delete') {
       await acknowledgeEnd(tx, item, id, stored.id);
       continue;
@@ -307,6 +312,9 @@ async function documentFor(
   };
 }
 
+/** For orders that a customer may place: they are for that customer, and of a line of theirs. */
+export const lineIsCallers = belongsToCaller<OrderFacts>((facts) => facts.customerId);
+
 const placeInput = z.object({
   customerId: z.string().describe('Who buys'),
   offering: z.string().describe('The plan, by code or id'),
@@ -322,19 +330,16 @@ export const placeOrder = command<z.infer<typeof placeInput>, OrderFacts, Stored
   summary: 'Order a plan for a customer: a new line',
   input: placeInput,
   output: storedShape(productOrderResource),
-  audience: ['operator', 'integrator'],
+  audience: ['operator', 'customer', 'integrator'],
   effect: 'money',
   positional: ['customerId', 'offering'],
   examples: ['bss order place cus_… PLAN_M'],
-  rules: buyingRules,
+  rules: [lineIsCallers, ...buyingRules],
   facts: async (tx, input) =>
     orderFacts(tx, await documentFor(tx, input.customerId, input.offering, undefined, input.msisdn)),
   preview: previewOrder,
   apply: acknowledge,
 });
-
-/** For orders of a line that a customer may place: it is one of theirs. */
-export const lineIsCallers = belongsToCaller<OrderFacts>((facts) => facts.customerId);
 
 const topUpInput = z.object({
   subscriptionId: z.string().describe('The line'),

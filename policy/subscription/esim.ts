@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { AirtimeError } from '../../kernel/error.ts';
 import { command } from '../core/command.ts';
 import type { StepDefinition } from '../core/flow.ts';
+import { belongsToCaller } from '../core/ownership.ts';
 import { objects, refs, text } from '../core/party.ts';
 import { documentOf, type Stored, saveResource, storedShape } from '../core/resource.ts';
 import { rule } from '../core/rule.ts';
@@ -44,11 +45,16 @@ export const replaceEsim = command<z.infer<typeof replaceInput>, ReplaceFacts, S
   summary: 'Give a line another eSIM profile; the old one is deleted once the network has the new one',
   input: replaceInput,
   output: storedShape(productResource),
-  audience: ['operator', 'integrator'],
+  audience: ['operator', 'customer', 'integrator'],
   effect: 'destructive',
   positional: ['subscriptionId'],
   examples: ['bss subscription replace-esim sub_…'],
-  rules: [replaceNeedsLiveLine, oneReplacementAtATime, replacementInStock],
+  rules: [
+    belongsToCaller<ReplaceFacts>(({ line }) => line?.customerId),
+    replaceNeedsLiveLine,
+    oneReplacementAtATime,
+    replacementInStock,
+  ],
   async facts(tx, input) {
     const facts = await lineFacts(tx, input.subscriptionId);
     const [stock] = await tx.sql<{ held: bigint; free: bigint }>`SELECT

@@ -250,11 +250,11 @@ export const noteTicket = command<z.infer<typeof noteInput>, MoveFacts, Stored>(
   summary: 'Add a note to a ticket',
   input: noteInput,
   output: storedShape(ticketResource),
-  audience: ['operator', 'integrator'],
+  audience: ['operator', 'customer', 'integrator'],
   effect: 'write',
   positional: ['id', 'text'],
   examples: ['bss ticket note tck_… "The customer restarted the phone"'],
-  rules: [],
+  rules: [belongsToCaller<MoveFacts>(({ stored }) => customerIdOf(stored.document))],
   facts: (tx, input) => moveFacts(tx, input.id, undefined, input.text),
   apply: move,
 });

@@ -16,6 +16,7 @@ import { listQuarantine } from './quarantine.ts';
 import type { AnyQuery } from './query.ts';
 import { listEsims, listNumbers } from './stock.ts';
 import { listSubscriptions, showSubscription } from './subscription.ts';
+import { listTickets, showTicket } from './ticket.ts';
 import { listTokens } from './token.ts';
 import { listUsage } from './usage.ts';
 
@@ -31,6 +32,8 @@ export const queries: readonly AnyQuery[] = [
   listQuarantine,
   listBills,
   showBill,
+  listTickets,
+  showTicket,
   listNumbers,
   listEsims,
   listEvents,

@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto';
+import type { Refusal } from '../../kernel/error.ts';
+import type { JsonObject } from '../../kernel/json.ts';
+import { schedule } from '../core/flow.ts';
+import { rule } from '../core/rule.ts';
+import { insertRow, type Tables } from '../core/table.ts';
+import type { Tx } from '../core/transaction.ts';
+import { noticeFlow } from '../notice/notice.ts';
+import { isSame } from './secret.ts';
+
+// A code of six digits that is mailed, and for signing in a link beside it. It is drawn when the mail is written, a
+// moment before it goes out: no row, event or log ever holds it. What is asked for does the same work whether there is
+// anybody to write to or not.
+
+export const codeStep = 'one_time_code';
+
+/** Minutes of machine time. */
+const codeMinutes = 10;
+const triesMax = 5;
+
+/** What a code lets somebody do: sign in, sign up, or confirm one proposal. A link may open the operators' pages too. */
+export type Purpose = 'sign_in' | 'sign_up' | 'act' | 'desk';
+
+/** How often in an hour one address is written to for it. */
+const asksMax: Readonly<Record<Purpose, number>> = { sign_in: 5, sign_up: 5, act: 20, desk: 20 };
+
+export type CodeRow = Tables['oneTimeCode'];
+
+export interface AskFacts {
+  asks: number;
+  asksMax: number;
+}
+
+export const asksAtMost = rule<AskFacts>({
+  code: 'one_time_code.asks_at_most',
+  sentence: 'So many codes were asked for this address that the next one has to wait: try again in an hour.',
+  status: 409,
+  kept: (facts) => facts.asks < facts.asksMax,
+});
+
+export const addressHash = (address: string): Buffer =>
+  createHash('sha256').update(address.trim().toLowerCase(), 'utf8').digest();
+
+/** How often the address was written to for this in the last hour. Those who ask at once are counted one by one. */
+export async function asksFor(tx: Tx, purpose: Purpose, address: Buffer): Promise<AskFacts> {
+  await tx.sql`SELECT pg_advisory_xact_lock(hashtextextended(${`code ${address.toString('hex')}`}, 0))`;
+  const [asked] = await tx.sql<{ asks: bigint }>`SELECT count(*) AS asks FROM "one_time_code"
+    WHERE "address_hash" = ${address} AND "purpose" = ${purpose} AND "created_at" > clock_timestamp() - interval '1 hour'`;
+  return { asks: Number(asked?.asks ?? 0), asksMax: asksMax[purpose] };
+}
+
+/** Writes down that a code was asked for, and has it mailed. */
+export async function askCode(
+  tx: Tx,
+  code: {
+    purpose: Purpose;
+    sessionId: string;
+    address: Buffer;
+    customerId?: string | undefined;
+    confirmationHash?: Buffer;
+    /** What the letter needs besides. */
+    letter: JsonObject;
+  },
+): Promise<void> {
+  const { purpose, sessionId, address, customerId, confirmationHash, letter } = code;
+  const id = tx.newId('otc');
+  // The one before is worth nothing from now on.
+  await tx.sql`UPDATE "one_time_code" SET "expires_at" = clock_timestamp() WHERE "session_id" = ${sessionId} AND "purpose" = ${purpose} AND "expires_at" > clock_timestamp()`;
+  await insertRow(tx, 'oneTimeCode', {
+    id,
+    purpose,
+    sessionId,
+    addressHash: address,
+    ...(customerId === undefined ? {} : { customerId }),
+    ...(confirmationHash === undefined ? {} : { confirmationHash }),
+    ...(await codeTimes(tx)),
+  });
+  await schedule(tx, {
+    flow: noticeFlow,
+    subject: id,
+    step: codeStep,
+    key: `${noticeFlow}:${codeStep}:${id}`,
+    input: letter,
+  });
+}
+
+export async function codeTimes(tx: Tx): Promise<{ createdAt: Date; expiresAt: Date }> {
+  const [times] = await tx.sql<{ createdAt: Date; expiresAt: Date }>`SELECT clock_timestamp() AS created_at,
+    clock_timestamp() + make_interval(mins => ${codeMinutes}) AS expires_at`;
+  if (!times) throw new Error('the database gave no time');
+  return times;
+}
+
+export interface CodeFacts {
+  /** The code that this session waits for, as long as it is good for anything. */
+  code: CodeRow | undefined;
+  /** The digest of what was typed, or of what the link held. */
+  given: Buffer;
+}
+
+const digestOf = ({ code, given }: CodeFacts): Uint8Array | undefined =>
+  (code?.linkHash !== null && code?.linkHash !== undefined && isSame(code.linkHash, given)
+    ? code.linkHash
+    : code?.codeHash) ?? undefined;
+
+export const triesLeft = rule<CodeFacts>({
+  code: 'one_time_code.tries_left',
+  sentence: 'This code was tried too often: ask for another one.',
+  kept: ({ code }) => (code?.tries ?? 0) < triesMax,
+});
+
+// Whether it is unknown, used, over or wrong is not told: they are all answered alike.
+export const codeIsRight = rule<CodeFacts>({
+  code: 'one_time_code.is_right',
+  sentence: 'This is not the code that was mailed, or its time is over: look again, or ask for another one.',
+  kept: (facts) => {
+    const digest = digestOf(facts);
+    return digest !== undefined && isSame(digest, facts.given);
+  },
+});
+
+/** In this order: the sixth try is refused whatever it holds. */
+export const codeRules = [triesLeft, codeIsRight];
+
+/** The last code that a session asked for, locked, so that tries at once are counted one by one. */
+export async function lockCode(tx: Tx, sessionId: string, purpose: Purpose): Promise<CodeRow | undefined> {
+  const [row] =
+    await tx.sql<CodeRow>`SELECT * FROM "one_time_code" WHERE "session_id" = ${sessionId} AND "purpose" = ${purpose}
+    AND "used_at" IS NULL AND "expires_at" > clock_timestamp() ORDER BY "created_at" DESC, "id" DESC LIMIT 1 FOR UPDATE`;
+  return row;
+}
+
+export async function lockLink(tx: Tx, purpose: Purpose, hash: Buffer): Promise<CodeRow | undefined> {
+  const [row] =
+    await tx.sql<CodeRow>`SELECT * FROM "one_time_code" WHERE "link_hash" = ${hash} AND "purpose" = ${purpose}
+    AND "used_at" IS NULL AND "expires_at" > clock_timestamp() FOR UPDATE`;
+  return row;
+}
+
+/** What a command answers whose refusals leave a trace: the try is counted, so nothing is rolled back. */
+export type Tried<T> = { done: T } | { refused: Refusal };
+
+export async function countTry(tx: Tx, { code }: CodeFacts, refused: Refusal): Promise<{ refused: Refusal }> {
+  if (code) await tx.sql`UPDATE "one_time_code" SET "tries" = "tries" + 1 WHERE "id" = ${code.id}`;
+  return { refused };
+}
+
+export async function useCode(tx: Tx, { code }: CodeFacts): Promise<CodeRow> {
+  if (!code) throw new Error('a command that was not refused has a code');
+  await tx.sql`UPDATE "one_time_code" SET "used_at" = clock_timestamp() WHERE "id" = ${code.id}`;
+  return code;
+}

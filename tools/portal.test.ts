@@ -1,0 +1,603 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type House, openHouse } from '../doctrine/house.ts';
+import { audiences, type Caller } from '../kernel/caller.ts';
+import { isJsonObject } from '../kernel/json.ts';
+import { commands } from '../policy/commands.ts';
+import { execute, type Policy, transaction } from '../policy/core/command.ts';
+import { runStatement } from '../policy/core/transaction.ts';
+import { createAccessToken, revokeAccessToken } from '../policy/identity/access-token.ts';
+import { type Entered, type PortalDoor, portalOf } from './portal.ts';
+import { queriesFor } from './queries.ts';
+import { makeTools, type ToolDoor } from './registry.ts';
+
+const publicUrl = 'https://bss.example.com';
+
+let house: House;
+let tools: ToolDoor;
+let portal: PortalDoor;
+
+const toolsOf = (policy: Policy): ToolDoor =>
+  makeTools({ policy, pool: house.pool, commands, queries: queriesFor(commands) });
+const portalWithout = (...codes: string[]): PortalDoor => {
+  const policy = { ...house.policy, rulesOff: new Set(codes) };
+  return portalOf({ policy, tools: toolsOf(policy), publicUrl });
+};
+
+beforeAll(async () => {
+  house = await openHouse();
+  tools = toolsOf(house.policy);
+  portal = portalOf({ policy: house.policy, tools, publicUrl });
+});
+afterAll(() => house.close());
+
+const rows = <Row extends object>(text: string, values: readonly unknown[] = []) =>
+  runStatement<Row>(house.pool, text, values);
+const change = (text: string, values: readonly unknown[] = []) =>
+  transaction(house.policy, 'test.change', house.caller, {}, (tx) => tx.run(text, values));
+
+/** The last letter that an address got: its code, and the token of its link. */
+async function letter(to: string) {
+  await house.settle();
+  const [mail] = await house.mail.messages({ to, limit: 1 });
+  return {
+    mail,
+    code:
+      /Code:\s+(\d{3}) (\d{3})/
+        .exec(mail?.text ?? '')
+        ?.slice(1)
+        .join('') ?? '',
+    token: /token=([\w-]+)/.exec(mail?.text ?? '')?.[1] ?? '',
+  };
+}
+
+const emailOf = async (customerId: string): Promise<string> =>
+  (await rows<{ email: string }>('SELECT "email" FROM "customer" WHERE "id" = $1', [customerId]))[0]?.email ?? '';
+
+const wrong = (code: string): string => (code === '000000' ? '000001' : '000000');
+
+async function signedIn(customerId?: string): Promise<Entered & { email: string; caller: Caller }> {
+  const id = customerId ?? (await house.customer());
+  const email = await emailOf(id);
+  const { secret } = await portal.begin();
+  await portal.requestSignIn(secret, { email });
+  const entered = await portal.signIn(secret, { code: (await letter(email)).code });
+  const { caller } = entered.session;
+  if (!caller) throw new Error('who signed in has a caller');
+  return { ...entered, email, caller };
+}
+
+async function chosen(plan = 'PLAN_S', card = `tok_visa_${randomUUID().slice(0, 8)}`) {
+  const { secret } = await portal.begin();
+  const email = `new-${randomUUID()}@example.com`;
+  await portal.startSignUp(secret, { offering: plan, givenName: 'Grace', familyName: 'Tan', email });
+  const [msisdn = ''] = await portal.offerNumbers(secret);
+  await portal.holdNumber(secret, { msisdn });
+  await portal.keepCard(secret, { token: card });
+  return { secret, email, msisdn };
+}
+
+describe('a session', () => {
+  it('is known by its secret alone, and only a digest of that is kept', async () => {
+    const { secret, session } = await portal.begin();
+    expect(session).toMatchObject({ kind: 'visitor', caller: null });
+    expect(await portal.find(secret)).toMatchObject({ id: session.id });
+    expect(await portal.find('x'.repeat(43))).toBeUndefined();
+    expect(await portal.find('')).toBeUndefined();
+    const [row] = await rows<{ text: string }>('SELECT s::text AS text FROM "portal_session" s WHERE "id" = $1', [
+      session.id,
+    ]);
+    expect(row?.text).not.toContain(secret);
+  });
+
+  it('ends when somebody signs out, when nobody comes, and at its end', async () => {
+    const [one, two, three] = [await signedIn(), await signedIn(), await signedIn()];
+    await portal.end(one.secret);
+    await change('UPDATE "portal_session" SET "idle_until" = clock_timestamp() WHERE "id" = $1', [two.session.id]);
+    await change('UPDATE "portal_session" SET "ends_at" = clock_timestamp() WHERE "id" = $1', [three.session.id]);
+    for (const { secret } of [one, two, three]) expect(await portal.find(secret)).toBeUndefined();
+  });
+
+  it('lasts longer while somebody comes', async () => {
+    const { secret, session } = await signedIn();
+    await change(
+      `UPDATE "portal_session" SET "seen_at" = clock_timestamp() - interval '2 minutes', "idle_until" = clock_timestamp() + interval '1 minute' WHERE "id" = $1`,
+      [session.id],
+    );
+    await portal.find(secret);
+    const [row] = await rows<{ left: number }>(
+      'SELECT extract(epoch FROM "idle_until" - clock_timestamp())::int AS left FROM "portal_session" WHERE "id" = $1',
+      [session.id],
+    );
+    expect(row?.left).toBeGreaterThan(1500);
+  });
+
+  it('of a customer who was closed is over', async () => {
+    const { secret, session } = await signedIn();
+    await change(`UPDATE "customer" SET "state" = 'closed' WHERE "id" = $1`, [session.customerId]);
+    expect(await portal.find(secret)).toBeUndefined();
+  });
+
+  it('has a token for its forms that no other session has', async () => {
+    const [one, two] = [await portal.begin(), await portal.begin()];
+    expect(portal.isFormToken(one.secret, portal.formToken(one.secret))).toBe(true);
+    expect(portal.isFormToken(two.secret, portal.formToken(one.secret))).toBe(false);
+    expect(portal.isFormToken(one.secret, '')).toBe(false);
+    expect(portal.formToken(one.secret)).not.toContain(one.secret);
+  });
+});
+
+describe('signing in', () => {
+  it('by the mailed code makes another session, and the one before is over', async () => {
+    const id = await house.customer();
+    const email = await emailOf(id);
+    const { secret } = await portal.begin();
+    await portal.requestSignIn(secret, { email: ` ${email.toUpperCase()} ` });
+    const { mail, code } = await letter(email);
+    expect(mail?.subject).toBe('Your code to sign in');
+    const entered = await portal.signIn(secret, { code: `${code.slice(0, 3)} ${code.slice(3)}` });
+    expect(entered.secret).not.toBe(secret);
+    expect(entered.session).toMatchObject({
+      kind: 'customer',
+      customerId: id,
+      caller: { audience: 'customer', customerId: id, surface: 'portal' },
+    });
+    expect(await portal.find(secret)).toBeUndefined();
+    await expect(portal.signIn(entered.secret, { code })).rejects.toMatchObject({ reason: 'session.needed' });
+  });
+
+  it('by the mailed link works once, in whatever browser', async () => {
+    const email = await emailOf(await house.customer());
+    const { secret } = await portal.begin();
+    await portal.requestSignIn(secret, { email });
+    const { token } = await letter(email);
+    expect((await portal.signInByLink(undefined, { token })).session.kind).toBe('customer');
+    await expect(portal.signInByLink(undefined, { token })).rejects.toMatchObject({ code: 'one_time_code.is_right' });
+    await expect(portal.signInByLink(undefined, { token: 'x'.repeat(43) })).rejects.toMatchObject({
+      code: 'one_time_code.is_right',
+    });
+  });
+
+  it('takes five tries, and then not even the right code', async () => {
+    const email = await emailOf(await house.customer());
+    const { secret } = await portal.begin();
+    await portal.requestSignIn(secret, { email });
+    const { code } = await letter(email);
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      await expect(portal.signIn(secret, { code: wrong(code) })).rejects.toMatchObject({
+        code: 'one_time_code.is_right',
+      });
+    }
+    await expect(portal.signIn(secret, { code })).rejects.toMatchObject({ code: 'one_time_code.tries_left' });
+    expect((await portalWithout('one_time_code.tries_left').signIn(secret, { code })).session.kind).toBe('customer');
+  });
+
+  it('counts tries that come at once one by one', async () => {
+    const email = await emailOf(await house.customer());
+    const { secret } = await portal.begin();
+    await portal.requestSignIn(secret, { email });
+    const { code } = await letter(email);
+    await Promise.allSettled(Array.from({ length: 12 }, () => portal.signIn(secret, { code: wrong(code) })));
+    const [row] = await rows<{ tries: number }>(
+      'SELECT "tries" FROM "one_time_code" ORDER BY "created_at" DESC LIMIT 1',
+    );
+    expect(row?.tries).toBe(12);
+    await expect(portal.signIn(secret, { code })).rejects.toMatchObject({ code: 'one_time_code.tries_left' });
+  });
+
+  it('takes no code of another session, of an earlier letter, or one that is over', async () => {
+    const email = await emailOf(await house.customer());
+    const [{ secret }, other] = [await portal.begin(), await portal.begin()];
+    await portal.requestSignIn(secret, { email });
+    const first = await letter(email);
+    await portal.requestSignIn(other.secret, { email });
+    const second = await letter(email);
+    await portal.requestSignIn(secret, { email });
+    await letter(email);
+    const refused = { code: 'one_time_code.is_right' };
+    if (first.code !== second.code) {
+      await expect(portal.signIn(other.secret, { code: first.code })).rejects.toMatchObject(refused);
+    }
+    await expect(portal.signInByLink(undefined, { token: first.token })).rejects.toMatchObject(refused);
+    await change('UPDATE "one_time_code" SET "expires_at" = clock_timestamp()');
+    await expect(portal.signIn(other.secret, { code: second.code })).rejects.toMatchObject(refused);
+    await expect(portal.signInByLink(undefined, { token: second.token })).rejects.toMatchObject(refused);
+  });
+
+  it('is answered alike for an address that nobody has, does the same work, and mails nothing', async () => {
+    const known = await emailOf(await house.customer());
+    const unknown = `nobody-${randomUUID()}@example.com`;
+    const done: object[] = [];
+    for (const email of [known, unknown]) {
+      const { secret, session } = await portal.begin();
+      done.push({ answer: await portal.requestSignIn(secret, { email }) });
+      const [made] = await rows(
+        `SELECT (SELECT count(*) FROM "one_time_code" WHERE "session_id" = $1) AS codes,
+          (SELECT count(*) FROM "flow_step" f JOIN "one_time_code" c ON c."id" = f."subject" WHERE c."session_id" = $1) AS steps`,
+        [session.id],
+      );
+      done.push(made ?? {});
+      await house.settle();
+      await expect(portal.signIn(secret, { code: '123456' })).rejects.toMatchObject({
+        code: 'one_time_code.is_right',
+        message: expect.stringContaining('not the code'),
+      });
+    }
+    expect(done.slice(0, 2)).toEqual(done.slice(2));
+    expect(await house.mail.messages({ to: unknown })).toEqual([]);
+  });
+
+  it('writes to an address five times an hour at most, whoever asks and whether anybody has it', async () => {
+    for (const email of [await emailOf(await house.customer()), `nobody-${randomUUID()}@example.com`]) {
+      for (let asked = 0; asked < 5; asked += 1) {
+        await portal.requestSignIn((await portal.begin()).secret, { email });
+      }
+      const { secret } = await portal.begin();
+      await expect(portal.requestSignIn(secret, { email })).rejects.toMatchObject({
+        code: 'one_time_code.asks_at_most',
+      });
+      await expect(
+        portalWithout('one_time_code.asks_at_most').requestSignIn(secret, { email }),
+      ).resolves.toBeUndefined();
+    }
+  });
+
+  it('leaves code and link in the mailbox alone', async () => {
+    const email = await emailOf(await house.customer());
+    const { secret } = await portal.begin();
+    await portal.requestSignIn(secret, { email });
+    const { code, token } = await letter(email);
+    await portal.signIn(secret, { code });
+    const tables = await rows<{ name: string }>(
+      `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name NOT LIKE '\\_prisma%'`,
+    );
+    for (const { name } of tables) {
+      const found = await rows(
+        `SELECT 1 FROM "${name}" t WHERE position($1 IN t::text) > 0 OR position($2 IN t::text) > 0 LIMIT 1`,
+        [token, `${code.slice(0, 3)} ${code.slice(3)}`],
+      );
+      expect([name, found.length]).toEqual([name, 0]);
+    }
+    expect(house.putBack.join('\n')).not.toContain(token);
+  });
+});
+
+describe('signing up', () => {
+  it('goes from a plan to a live line on the chosen number, with one code', async () => {
+    const { secret, email, msisdn } = await chosen('PLAN_M');
+    await portal.requestSignUpCode(secret);
+    const { code } = await letter(email);
+    const entered = await portal.confirmSignUp(secret, { code });
+    expect(entered.secret).not.toBe(secret);
+    expect(await portal.find(secret)).toBeUndefined();
+    expect(await portal.readSignUp(entered.secret)).toMatchObject({ state: 'confirmed', email });
+    const { orderId } = await portal.buySignUp(entered.secret);
+    expect(await portal.buySignUp(entered.secret)).toEqual({ orderId });
+    await house.settle();
+    expect(await house.state(orderId)).toMatchObject({ order: 'completed', line: 'active', payment: 'captured' });
+    const [line] = await rows<{ msisdn: string; customerId: string }>(
+      'SELECT "msisdn", "customer_id" FROM "subscription" WHERE "msisdn" = $1',
+      [msisdn],
+    );
+    expect(line).toEqual({ msisdn, customerId: entered.session.customerId });
+    expect(await portal.readSignUp(entered.secret)).toMatchObject({ state: 'ordered', orderId });
+    expect(await house.breaches()).toEqual([]);
+  });
+
+  it('orders once, however often it is clicked', async () => {
+    const { secret, email } = await chosen();
+    await portal.requestSignUpCode(secret);
+    const entered = await portal.confirmSignUp(secret, { code: (await letter(email)).code });
+    await Promise.allSettled([1, 2, 3].map(() => portal.buySignUp(entered.secret)));
+    const orders = await rows('SELECT 1 FROM "product_order" WHERE "customer_id" = $1', [entered.session.customerId]);
+    expect(orders).toHaveLength(1);
+    await house.settle();
+  });
+
+  it('recovers from a card that is declined: the number is still theirs, another card buys it', async () => {
+    const { secret, email, msisdn } = await chosen('PLAN_S', 'tok_declined');
+    await portal.requestSignUpCode(secret);
+    const entered = await portal.confirmSignUp(secret, { code: (await letter(email)).code });
+    const first = await portal.buySignUp(entered.secret);
+    await house.settle();
+    expect(await house.state(first.orderId)).toMatchObject({ order: 'failed' });
+    expect(await portal.readSignUp(entered.secret)).toMatchObject({ state: 'confirmed', number: { msisdn } });
+    await portal.keepCard(entered.secret, { token: 'tok_visa_second' });
+    const { orderId } = await portal.buySignUp(entered.secret);
+    await house.settle();
+    expect(orderId).not.toBe(first.orderId);
+    expect(await house.state(orderId)).toMatchObject({ order: 'completed', line: 'active' });
+    expect(
+      await rows('SELECT 1 FROM "subscription" WHERE "msisdn" = $1 AND "state" = \'active\'', [msisdn]),
+    ).toHaveLength(1);
+  });
+
+  it('needs a number and a card first', async () => {
+    const { secret } = await portal.begin();
+    await portal.startSignUp(secret, {
+      offering: 'PLAN_S',
+      givenName: 'Grace',
+      familyName: 'Tan',
+      email: `x-${randomUUID()}@example.com`,
+    });
+    await expect(portal.requestSignUpCode(secret)).rejects.toMatchObject({ code: 'sign_up.is_whole' });
+    await expect(portal.keepCard(secret, { token: 'tok_expired' })).rejects.toMatchObject({ code: 'card.not_expired' });
+    await expect(
+      portal.startSignUp(secret, { offering: 'PLAN_S', givenName: 'Grace', familyName: 'Tan', email: 'nowhere' }),
+    ).rejects.toMatchObject({ code: 'customer.email_valid' });
+  });
+
+  it('with an address that is a customer’s is answered alike; only its owner is told', async () => {
+    const owner = await emailOf(await house.customer());
+    const { secret } = await chosen();
+    await portal.startSignUp(secret, { offering: 'PLAN_S', givenName: 'Eve', familyName: 'Tan', email: owner });
+    expect(await portal.requestSignUpCode(secret)).toBeUndefined();
+    const { mail, code } = await letter(owner);
+    expect([mail?.subject, code]).toEqual(['You have an account already', '']);
+    await expect(portal.confirmSignUp(secret, { code: '123456' })).rejects.toMatchObject({
+      code: 'one_time_code.is_right',
+    });
+  });
+
+  it('proves the address it went to and no other', async () => {
+    const { secret, email } = await chosen();
+    await portal.requestSignUpCode(secret);
+    const { code } = await letter(email);
+    const details = { offering: 'PLAN_S', givenName: 'Grace', familyName: 'Tan' };
+    await portal.startSignUp(secret, { ...details, email: `other-${randomUUID()}@example.com` });
+    await expect(portal.confirmSignUp(secret, { code })).rejects.toMatchObject({ code: 'one_time_code.is_right' });
+  });
+
+  it('confirms what was chosen then and nothing later', async () => {
+    const { secret, email } = await chosen();
+    await portal.requestSignUpCode(secret);
+    const entered = await portal.confirmSignUp(secret, { code: (await letter(email)).code });
+    await change(`UPDATE "sign_up" SET "proven_at" = clock_timestamp() - interval '2 hours'`);
+    await expect(portal.buySignUp(entered.secret)).rejects.toMatchObject({ code: 'sign_up.order_was_confirmed' });
+    expect(await portalWithout('sign_up.order_was_confirmed').buySignUp(entered.secret)).toHaveProperty('orderId');
+    await house.settle();
+  });
+});
+
+describe('a number that somebody chose', () => {
+  const place = async (msisdn: string) => {
+    const customerId = await house.customer();
+    const input = { customerId, offering: 'PLAN_S', msisdn };
+    const { confirmation } = await tools.propose('order.place', input, house.caller);
+    return tools.confirm('order.place', input, house.caller, confirmation.token);
+  };
+
+  it('is nobody else’s: not offered, not held, not ordered, not given to an order without a wish', async () => {
+    const [{ secret }, other] = [await portal.begin(), await portal.begin()];
+    const [first] = await rows<{ msisdn: string }>(
+      `SELECT "msisdn" FROM "phone_number" WHERE "state" = 'available' ORDER BY "msisdn" LIMIT 1`,
+    );
+    const msisdn = first?.msisdn ?? '';
+    await portal.holdNumber(secret, { msisdn });
+    await expect(portal.holdNumber(other.secret, { msisdn })).rejects.toMatchObject({ code: 'number.hold_is_free' });
+    await expect(place(msisdn)).rejects.toMatchObject({ code: 'order.wished_number_available' });
+    // The lowest free number is what an order without a wish is given.
+    const order = await house.order(await house.customer());
+    await house.settle();
+    const { subscriptionId } = await house.state(order);
+    const [line] = await rows<{ msisdn: string }>('SELECT "msisdn" FROM "subscription" WHERE "id" = $1', [
+      subscriptionId,
+    ]);
+    expect(line?.msisdn).not.toBe(msisdn);
+    for (let time = 0; time < 20; time += 1) expect(await portal.offerNumbers(secret)).not.toContain(msisdn);
+  });
+
+  it('is free again after a while by itself, and when another is chosen', async () => {
+    const [{ secret }, other] = [await portal.begin(), await portal.begin()];
+    const [one = '', two = ''] = await portal.offerNumbers(secret);
+    await portal.holdNumber(secret, { msisdn: one });
+    await portal.holdNumber(secret, { msisdn: two });
+    await expect(portal.holdNumber(other.secret, { msisdn: one })).resolves.toMatchObject({ msisdn: one });
+    await change('UPDATE "phone_number" SET "wanted_until" = clock_timestamp() WHERE "msisdn" = $1', [two]);
+    await expect(place(two)).resolves.toMatchObject({ replayed: false });
+    await house.settle();
+  });
+
+  it('goes to one of two who choose it at once', async () => {
+    const sessions = await Promise.all(Array.from({ length: 6 }, () => portal.begin()));
+    const [msisdn = ''] = await portal.offerNumbers(sessions[0]?.secret ?? '');
+    const came = await Promise.allSettled(sessions.map(({ secret }) => portal.holdNumber(secret, { msisdn })));
+    expect(came.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  });
+
+  it('goes to one of two orders that wish for it at once', async () => {
+    const [msisdn = ''] = await portal.offerNumbers((await portal.begin()).secret);
+    const came = await Promise.allSettled([place(msisdn), place(msisdn), place(msisdn)]);
+    expect(came.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    await house.settle();
+  });
+
+  it('is honoured by an order of the same customer, for a further line', async () => {
+    const customerId = await house.customer();
+    const { secret, caller } = await signedIn(customerId);
+    const [msisdn = ''] = await portal.offerNumbers(secret);
+    await portal.holdNumber(secret, { msisdn });
+    const order = { offering: 'PLAN_S', msisdn };
+    const { proposal, confirmation } = await tools.propose('order.place', order, caller);
+    expect(proposal).toMatchObject({ customer: { id: customerId }, amount: { text: 'SGD 10.00' } });
+    const email = await emailOf(customerId);
+    await portal.requestSecondCode(secret, { confirmation: confirmation.token, what: proposal.what });
+    const { mail, code } = await letter(email);
+    expect(mail?.text).toContain(proposal.what);
+    await portal.giveSecondCode(secret, { confirmation: confirmation.token, code });
+    const { result } = await tools.confirm('order.place', order, caller, confirmation.token);
+    await house.settle();
+    expect(await house.state(isJsonObject(result) ? String(result.id) : '')).toMatchObject({ order: 'completed' });
+  });
+
+  it('leaves enough for orders', async () => {
+    const { secret } = await portal.begin();
+    const [msisdn = ''] = await portal.offerNumbers(secret);
+    await change(
+      `UPDATE "phone_number" SET "wanted_by" = 'ses_flood', "wanted_until" = clock_timestamp() + interval '15 minutes' WHERE "state" = 'available' AND "msisdn" <> $1`,
+      [msisdn],
+    );
+    await expect(portal.holdNumber(secret, { msisdn })).rejects.toMatchObject({ code: 'number.holds_leave_stock' });
+    await change(`UPDATE "phone_number" SET "wanted_by" = NULL, "wanted_until" = NULL WHERE "wanted_by" = 'ses_flood'`);
+    await expect(portal.holdNumber(secret, { msisdn })).resolves.toMatchObject({ msisdn });
+  });
+});
+
+describe('a second code', () => {
+  async function proposed(who: Awaited<ReturnType<typeof signedIn>>) {
+    const input = { email: `moved-${randomUUID()}@example.com` };
+    const { confirmation } = await tools.propose('customer.change_contact', input, who.caller);
+    return { input, token: confirmation.token };
+  }
+
+  it('is needed by whoever signed in at the pages, in the transaction of the act', async () => {
+    const who = await signedIn();
+    const { input, token } = await proposed(who);
+    const confirm = (door = tools) => door.confirm('customer.change_contact', input, who.caller, token);
+    await expect(confirm()).rejects.toMatchObject({ code: 'confirmation.second_code_given' });
+    await portal.requestSecondCode(who.secret, { confirmation: token });
+    const { code } = await letter(who.email);
+    await expect(portal.giveSecondCode(who.secret, { confirmation: token, code: wrong(code) })).rejects.toMatchObject({
+      code: 'one_time_code.is_right',
+    });
+    await expect(confirm()).rejects.toMatchObject({ code: 'confirmation.second_code_given' });
+    await portal.giveSecondCode(who.secret, { confirmation: token, code });
+    await expect(confirm()).resolves.toMatchObject({ replayed: false });
+    expect(await emailOf(who.caller.customerId ?? '')).toBe(input.email);
+    // Once: neither the code nor the confirmation does anything again.
+    await expect(portal.giveSecondCode(who.secret, { confirmation: token, code })).rejects.toMatchObject({
+      status: 404,
+    });
+    await expect(confirm()).resolves.toMatchObject({ replayed: true });
+  });
+
+  it('is the same with the surface of chat: what counts is the session', async () => {
+    const who = await signedIn();
+    const { input, token } = await proposed(who);
+    await expect(
+      tools.confirm('customer.change_contact', input, { ...who.caller, surface: 'chat' }, token),
+    ).rejects.toMatchObject({ code: 'confirmation.second_code_given' });
+    const policy = { ...house.policy, rulesOff: new Set(['confirmation.second_code_given']) };
+    await expect(
+      toolsOf(policy).confirm('customer.change_contact', input, { ...who.caller, surface: 'chat' }, token),
+    ).resolves.toMatchObject({ replayed: false });
+  });
+
+  it('is not asked of a customer’s token, which has no mailbox at hand', async () => {
+    const customerId = await house.customer();
+    const caller: Caller = { ...(await signedIn(customerId)).caller, id: 'tok_chat', surface: 'chat' };
+    const input = { phone: '6599999999' };
+    const { confirmation } = await tools.propose('customer.change_contact', input, caller);
+    await expect(tools.confirm('customer.change_contact', input, caller, confirmation.token)).resolves.toMatchObject({
+      replayed: false,
+    });
+  });
+
+  it('confirms one proposal: not another, not that of another session', async () => {
+    const who = await signedIn();
+    const [one, two] = [await proposed(who), await proposed(who)];
+    await portal.requestSecondCode(who.secret, { confirmation: one.token });
+    const { code } = await letter(who.email);
+    await expect(portal.giveSecondCode(who.secret, { confirmation: two.token, code })).rejects.toMatchObject({
+      code: 'one_time_code.is_right',
+    });
+    const other = await signedIn();
+    await expect(portal.giveSecondCode(other.secret, { confirmation: one.token, code })).rejects.toMatchObject({
+      status: 404,
+    });
+    await expect(portal.requestSecondCode(other.secret, { confirmation: one.token })).rejects.toMatchObject({
+      status: 404,
+    });
+    await portal.giveSecondCode(who.secret, { confirmation: one.token, code });
+  });
+
+  it('takes five tries', async () => {
+    const who = await signedIn();
+    const { token } = await proposed(who);
+    await portal.requestSecondCode(who.secret, { confirmation: token });
+    const { code } = await letter(who.email);
+    const give = (typed: string) => portal.giveSecondCode(who.secret, { confirmation: token, code: typed });
+    for (let attempt = 0; attempt < 5; attempt += 1) await expect(give(wrong(code))).rejects.toThrow();
+    await expect(give(code)).rejects.toMatchObject({ code: 'one_time_code.tries_left' });
+  });
+});
+
+describe('the operators’ pages', () => {
+  async function token(audience: 'operator' | 'integrator' = 'operator') {
+    const made = await execute(
+      house.policy,
+      createAccessToken,
+      { name: 'Desk', audience, scopes: ['tools:*'] },
+      house.caller,
+    );
+    return { ...made, caller: { ...house.caller, id: made.id } };
+  }
+
+  it('open by a link that works once', async () => {
+    const { id, caller } = await token();
+    const made = await tools.run('desk.link', {}, caller);
+    const link = isJsonObject(made) && typeof made.path === 'string' ? (made.path.split('token=')[1] ?? '') : '';
+    const { session } = await portal.signInToDesk(undefined, { token: link });
+    expect(session).toMatchObject({
+      kind: 'operator',
+      name: 'Desk',
+      caller: { audience: 'operator', id, scopes: ['tools:*'] },
+    });
+    await expect(portal.signInToDesk(undefined, { token: link })).rejects.toMatchObject({ code: 'desk.token_is_live' });
+  });
+
+  it('open by an operator’s token and no other, and close when it is revoked', async () => {
+    const [own, program] = [await token(), await token('integrator')];
+    const { secret } = await portal.signInToDesk(undefined, { token: own.token });
+    expect(await portal.find(secret)).toMatchObject({ kind: 'operator' });
+    for (const other of [program.token, 'air_nothing', 'x'.repeat(43)]) {
+      await expect(portal.signInToDesk(undefined, { token: other })).rejects.toMatchObject({
+        code: 'desk.token_is_live',
+      });
+    }
+    await execute(house.policy, revokeAccessToken, { id: own.id }, house.caller);
+    expect(await portal.find(secret)).toBeUndefined();
+  });
+});
+
+describe('no other surface', () => {
+  it('has what only the pages may call', () => {
+    const only = /^(session|sign_in|sign_up|second_code|one_time_code|number\.hold|desk\.enter)/;
+    const house_ = commands.filter(({ name }) => only.test(name));
+    expect(house_.length).toBeGreaterThan(12);
+    for (const { name, audience } of house_) {
+      expect([name, audience]).toEqual([name, ['system']]);
+      for (const one of audiences) {
+        const caller: Caller = {
+          ...house.caller,
+          audience: one,
+          ...(one === 'customer' ? { customerId: 'cus_1' } : {}),
+        };
+        expect(tools.list(caller).map((tool) => tool.name)).not.toContain(name);
+        expect(tools.needsConfirmation(name, caller)).toBe(false);
+      }
+    }
+  });
+
+  it.each(['session.begin', 'sign_in.enter', 'sign_up.confirm', 'second_code.give', 'number.hold', 'desk.enter'])(
+    'runs %s for anybody',
+    async (name) => {
+      for (const audience of audiences) {
+        const caller: Caller = {
+          ...house.caller,
+          audience,
+          ...(audience === 'customer' ? { customerId: 'cus_1' } : {}),
+        };
+        await expect(tools.run(name, {}, caller)).rejects.toMatchObject({ status: 404 });
+        await expect(tools.propose(name, {}, caller)).rejects.toMatchObject({ status: 404 });
+        await expect(tools.confirm(name, {}, caller, 'cnf_x')).rejects.toMatchObject({ status: 404 });
+      }
+    },
+  );
+
+  it('gives operators the link, and customers not', async () => {
+    expect(tools.list(house.caller).map(({ name }) => name)).toContain('desk.link');
+    const { caller } = await signedIn();
+    await expect(tools.run('desk.link', {}, caller)).rejects.toMatchObject({ status: 404 });
+  });
+});
