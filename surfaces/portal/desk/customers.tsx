@@ -23,25 +23,27 @@ async function list(visit: Visit): Promise<Reply> {
     body: (
       <>
         <Heading title="Customers" />
-        <form method="get" action="/desk/customers" class="search" role="search">
-          <div class="field">
-            <label for="search">Find a customer</label>
-            <p class="hint" id="search-hint">
-              Part of a name or e-mail address, a phone number or an id
-            </p>
-            <input
-              id="search"
-              name="search"
-              type="search"
-              value={search}
-              maxLength={200}
-              aria-describedby="search-hint"
-            />
-          </div>
-          <button type="submit" class="button primary">
-            Find
-          </button>
-        </form>
+        <search>
+          <form method="get" action="/desk/customers" class="search">
+            <div class="field">
+              <label for="search">Find a customer</label>
+              <p class="hint" id="search-hint">
+                Part of a name or e-mail address, a phone number or an id
+              </p>
+              <input
+                id="search"
+                name="search"
+                type="search"
+                value={search}
+                maxLength={200}
+                aria-describedby="search-hint"
+              />
+            </div>
+            <button type="submit" class="button primary">
+              Find
+            </button>
+          </form>
+        </search>
         <Filter
           label="Customers by state"
           path="/desk/customers"

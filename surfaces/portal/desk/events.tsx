@@ -79,18 +79,20 @@ async function list(visit: Visit): Promise<Reply> {
     body: (
       <>
         <Heading title="Events" lead="All that was recorded, newest first." />
-        <form method="get" action="/desk/trace" class="search" role="search">
-          <div class="field">
-            <label for="story">The story of anything</label>
-            <p class="hint" id="story-hint">
-              An id, a phone number or the number of a bill
-            </p>
-            <input id="story" name="of" type="search" required maxLength={200} aria-describedby="story-hint" />
-          </div>
-          <button type="submit" class="button primary">
-            Tell
-          </button>
-        </form>
+        <search>
+          <form method="get" action="/desk/trace" class="search">
+            <div class="field">
+              <label for="story">The story of anything</label>
+              <p class="hint" id="story-hint">
+                An id, a phone number or the number of a bill
+              </p>
+              <input id="story" name="of" type="search" required maxLength={200} aria-describedby="story-hint" />
+            </div>
+            <button type="submit" class="button primary">
+              Tell
+            </button>
+          </form>
+        </search>
         <Table caption="Events" columns={eventColumns(view.timeZone)} rows={view.items} empty="Nothing was recorded." />
         <More to={to} next={view.next} name="before" />
       </>
@@ -159,7 +161,7 @@ function Swimlane({ view }: { view: TraceView }) {
   const told = beats(view.events);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <div class="swimlane" role="region" aria-label="What happened, oldest first" tabIndex={0}>
+    <section class="swimlane" aria-label="What happened, oldest first" tabIndex={0}>
       <ol>
         {told.map(({ event, count }, index) => (
           <li key={event.id}>
@@ -176,7 +178,7 @@ function Swimlane({ view }: { view: TraceView }) {
           </li>
         ))}
       </ol>
-    </div>
+    </section>
   );
 }
 

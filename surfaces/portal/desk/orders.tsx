@@ -85,7 +85,6 @@ function OrderRow({ order, zone }: { order: OrderList['items'][number]; zone: st
         <span class="row-end">
           <span class="track" aria-hidden="true">
             {marks.map((mark, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: a track is drawn once
               <span key={index} class={`track-mark ${mark}`} />
             ))}
           </span>

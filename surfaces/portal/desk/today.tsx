@@ -24,7 +24,6 @@ function Hours({ usage }: { usage: DashboardView['usage'] }) {
           const tall = data === 0 ? 2 : Math.max(4, Math.round((76 * data) / most));
           return (
             <rect
-              // biome-ignore lint/suspicious/noArrayIndexKey: there are always twenty-four hours
               key={hour}
               class={data === 0 ? 'chart-none' : 'chart-bar'}
               x={hour * 20 + 3}
