@@ -41,6 +41,8 @@ export async function startServerProcess(options: { historyDays: number }): Prom
       AIRTIME_PORT: '0',
       AIRTIME_LOG_LEVEL: 'warn',
       AIRTIME_STORY_DAYS: String(options.historyDays),
+      // A subscriber that nobody is, so that there is something to see among parked deliveries.
+      AIRTIME_CALLBACK_ALLOW: '127.0.0.1/32',
     },
     stdio: ['ignore', output, output],
   });
