@@ -7,7 +7,8 @@ import { AirtimeError } from '../kernel/error.ts';
 import type { JsonObject } from '../kernel/json.ts';
 import type { Policy } from '../policy/core/command.ts';
 import { allowChat, answerChat, chatRoute } from '../surfaces/chat/door.ts';
-import type { ChatLimits, ChatModel, ChatParts } from '../surfaces/chat/parts.ts';
+import type { ChatLimits, ChatModel, ChatParts, Speaker } from '../surfaces/chat/parts.ts';
+import { type TurnAnswer, takeTurn } from '../surfaces/chat/turn.ts';
 import { acceptsJson } from '../surfaces/http/accept.ts';
 import { agentOf } from '../surfaces/http/agents.ts';
 import type { Guard } from '../surfaces/http/authorise.ts';
@@ -16,7 +17,7 @@ import { sendText } from '../surfaces/http/exchange.ts';
 import { HttpProblem, problemAnswer } from '../surfaces/http/problem.ts';
 import { type HttpServer, httpLimits, setOperation } from '../surfaces/http/server.ts';
 import { type AgentDoor, localDoor } from '../tools/agent-door.ts';
-import { conversationsOf } from '../tools/conversations.ts';
+import { type Conversations, conversationsOf } from '../tools/conversations.ts';
 import type { ToolDoor } from '../tools/registry.ts';
 import type { Configuration } from './configuration.ts';
 
@@ -63,8 +64,17 @@ function failureOf(error: unknown): object {
   return { name: error.name, ...status };
 }
 
-/** `/chat`: conversations with the assistant, let in by the rules of the HTTP door. */
-export function chatPages(parts: ChatPagesParts): Parameters<HttpServer['mount']>[1] {
+/** The assistant with all that it needs: one for all surfaces that people talk to it by. */
+export interface Assistant {
+  readonly chat: ChatParts;
+  readonly conversations: Conversations;
+  /** Who speaks, with the tools that are theirs. */
+  speaker(caller: Caller, allows: (tool: string) => boolean): Speaker;
+  /** One turn. @throws AirtimeError as the chat door */
+  say(speaker: Speaker, id: string, text: string, onTool: (tool: string) => void): Promise<TurnAnswer>;
+}
+
+export function assistantOf(parts: Omit<ChatPagesParts, keyof Guard>): Assistant {
   const { tools, policy, log, guardsOff } = parts;
   const latency = new Histogram({
     name: 'airtime_chat_turn_seconds',
@@ -86,6 +96,33 @@ export function chatPages(parts: ChatPagesParts): Parameters<HttpServer['mount']
     onFailure: ({ requestId }, error) => log.warn({ requestId, ...failureOf(error) }, 'the assistant failed'),
   };
 
+  const rules = { aboutPaying: false, rulesOff: policy.rulesOff };
+  return {
+    chat,
+    conversations: chat.conversations,
+    speaker: (caller, allows) => {
+      const door = localDoor({
+        tools,
+        caller,
+        allows,
+        judge: (input: JsonObject) => judgeValue(input, httpLimits, rules),
+        onRefused: (tool, error) => parts.onAttempt(caller, { tool, status: error.status, code: error.reason }),
+        onDefect: (error) => log.error({ requestId: caller.requestId, err: error }, 'tool failed'),
+      });
+      return { caller, door: parts.wrap?.(door, caller) ?? door };
+    },
+    say: (speaker, id, text, onTool) => takeTurn(chat, speaker, id, text, onTool),
+  };
+}
+
+/** `/chat`: conversations with the assistant, let in by the rules of the HTTP door. */
+export function chatPages(
+  parts: ChatPagesParts,
+  assistant: Assistant = assistantOf(parts),
+): Parameters<HttpServer['mount']>[1] {
+  const { policy, log } = parts;
+  const rules = { aboutPaying: false, rulesOff: policy.rulesOff };
+
   async function answer(
     request: Parameters<Parameters<HttpServer['mount']>[1]>[0],
     response: Parameters<Parameters<HttpServer['mount']>[1]>[1],
@@ -104,16 +141,7 @@ export function chatPages(parts: ChatPagesParts): Parameters<HttpServer['mount']
     if (!isStream && !acceptsJson(request.headers.accept)) {
       throw new HttpProblem(406, 'notAcceptable', 'Answers are application/json, or text/event-stream for a turn.');
     }
-    const rules = { aboutPaying: false, rulesOff: policy.rulesOff };
-    const door = localDoor({
-      tools,
-      caller,
-      allows,
-      judge: (input: JsonObject) => judgeValue(input, httpLimits, rules),
-      onRefused: (tool, error) => parts.onAttempt(caller, { tool, status: error.status, code: error.reason }),
-      onDefect: (error) => log.error({ requestId: caller.requestId, err: error }, 'tool failed'),
-    });
-    const speaker = { caller, door: parts.wrap?.(door, caller) ?? door };
+    const speaker = assistant.speaker(caller, allows);
     await allowChat(speaker);
     const send = (event: string, data: unknown): void => {
       response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
@@ -124,7 +152,7 @@ export function chatPages(parts: ChatPagesParts): Parameters<HttpServer['mount']
       response.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
     };
     try {
-      const told = await answerChat(chat, {
+      const told = await answerChat(assistant.chat, {
         method: request.method,
         path: request.path,
         speaker,

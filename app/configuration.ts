@@ -24,7 +24,14 @@ export interface Configuration {
   smtp: { url: string; from: string } | undefined;
   /** Real cards, by Stripe; the sandbox when not given. */
   stripe:
-    | { secretKey: string; webhookSecret: string | undefined; url: string | undefined; returnUrl: string | undefined }
+    | {
+        secretKey: string;
+        /** What the card field of the pages is opened with; without it cards are put on file elsewhere. */
+        publishableKey: string | undefined;
+        webhookSecret: string | undefined;
+        url: string | undefined;
+        returnUrl: string | undefined;
+      }
     | undefined;
   /** The language model of the assistant; the built-in one answers when not given. */
   model:
@@ -72,6 +79,10 @@ const variables = z.object({
   SANDBOX_SECRET: z.string().min(16).optional(),
   AIRTIME_CARD_GATEWAY: z.enum(['sandbox', 'stripe']).default('sandbox'),
   AIRTIME_STRIPE_SECRET_KEY: z.string().optional(),
+  AIRTIME_STRIPE_PUBLISHABLE_KEY: z
+    .string()
+    .regex(/^pk_(test|live)_\w+$/, 'give a key that begins with pk_')
+    .optional(),
   AIRTIME_STRIPE_WEBHOOK_SECRET: z.string().optional(),
   AIRTIME_STRIPE_URL: z.url().optional(),
   AIRTIME_STRIPE_RETURN_URL: z.url().optional(),
@@ -252,7 +263,13 @@ function stripeOf(env: z.output<typeof variables>): Configuration['stripe'] {
   if (webhookSecret !== undefined && !/^whsec_\w+$/.test(webhookSecret)) {
     throw new ConfigurationError('AIRTIME_STRIPE_WEBHOOK_SECRET: give the signing secret of the endpoint, whsec_….');
   }
-  return { secretKey, webhookSecret, url: env.AIRTIME_STRIPE_URL, returnUrl: env.AIRTIME_STRIPE_RETURN_URL };
+  return {
+    secretKey,
+    publishableKey: env.AIRTIME_STRIPE_PUBLISHABLE_KEY,
+    webhookSecret,
+    url: env.AIRTIME_STRIPE_URL,
+    returnUrl: env.AIRTIME_STRIPE_RETURN_URL,
+  };
 }
 
 export const paths = (home: string) => ({

@@ -43,8 +43,8 @@ export interface PortalDoor {
   begin(): Promise<Entered>;
   find(secret: string): Promise<PortalSession | undefined>;
   end(secret: string): Promise<void>;
-  csrfToken(secret: string): string;
-  isCsrfToken(secret: string, given: string): boolean;
+  formToken(secret: string): string;
+  isFormToken(secret: string, given: string): boolean;
   requestSignIn(secret: string, given: { email: string }): Promise<void>;
   signIn(secret: string, given: { code: string }): Promise<Entered>;
   signInByLink(secret: string | undefined, given: { token: string }): Promise<Entered>;
@@ -55,12 +55,13 @@ export interface PortalDoor {
   ): Promise<SignUp>;
   readSignUp(secret: string): Promise<SignUp | undefined>;
   offerNumbers(secret: string): Promise<string[]>;
-  holdNumber(secret: string, given: { msisdn: string }): Promise<SignUp>;
-  keepCard(secret: string, given: { token: string }): Promise<SignUp>;
+  holdNumber(secret: string, given: { msisdn: string }): Promise<{ msisdn: string; heldUntil: string }>;
+  keepCard(secret: string, given: { token: string }): Promise<void>;
   requestSignUpCode(secret: string): Promise<void>;
   confirmSignUp(secret: string, given: { code: string }): Promise<Entered>;
   buySignUp(secret: string): Promise<{ orderId: string }>;
-  requestSecondCode(secret: string, given: { confirmation: string }): Promise<void>;
+  /** @param given.what stands in the letter, so that a person sees what the code is for */
+  requestSecondCode(secret: string, given: { confirmation: string; what?: string }): Promise<void>;
   giveSecondCode(secret: string, given: { confirmation: string; code: string }): Promise<void>;
 }
 
@@ -92,7 +93,9 @@ export interface ChatAnswer {
 /** How a card is taken: by the gateway's own element, or in the sandbox by one of its test cards. */
 export type CardEntry =
   | { readonly kind: 'sandbox'; readonly cards: readonly { readonly token: string; readonly label: string }[] }
-  | { readonly kind: 'stripe'; readonly publishableKey: string };
+  | { readonly kind: 'stripe'; readonly publishableKey: string }
+  /** The gateway has no element that was opened here. */
+  | { readonly kind: 'none' };
 
 /**
  * The guards of this surface, by name. All of them stand, always: only a proof that shows what each is good for makes

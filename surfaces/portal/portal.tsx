@@ -146,7 +146,7 @@ export function portalPages(parts: PortalParts): RequestHandler {
     if (stands('portal.origin') && !isOwnOrigin(request, parts.publicUrl)) {
       throw new AirtimeError(403, 'portal.origin', 'That form came from another site. Nothing was changed.');
     }
-    const isOurs = session !== undefined && parts.door.isCsrfToken(secret, form.text('csrf'));
+    const isOurs = session !== undefined && parts.door.isFormToken(secret, form.text('csrf'));
     if (stands('portal.csrf') && !isOurs) {
       throw new AirtimeError(
         403,
@@ -233,7 +233,7 @@ export function portalPages(parts: PortalParts): RequestHandler {
   function facts({ path, secret, session }: Context): PageFacts {
     return {
       path,
-      csrf: session === undefined ? '' : parts.door.csrfToken(secret),
+      csrf: session === undefined ? '' : parts.door.formToken(secret),
       signedIn: session === undefined || session.kind === 'visitor' ? undefined : session.kind,
     };
   }

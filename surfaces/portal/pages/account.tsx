@@ -1,0 +1,315 @@
+import { type BillView, listBills, showBill } from '../../../read/views/bill.ts';
+import { showCustomer } from '../../../read/views/customer.ts';
+import { emailForm, type Problem, problemOf, Form as Typed, wanted } from '../form.ts';
+import { Heading } from '../layout.tsx';
+import { download, type Page, page, type Reply, type Route, redirect, type Visit } from '../route.ts';
+import { ActionButton, Actions, Form, ProblemSummary, TextField } from '../ui/form.tsx';
+import { Done } from '../ui/notices.tsx';
+import { Badge, ButtonLink, Card, Pairs, Table } from '../ui/parts.tsx';
+import { day, longDay, minute, phone } from '../ui/words.ts';
+import { CardForm, cardPage } from './card-form.tsx';
+import { proposed } from './confirm.tsx';
+import { cardWords } from './sign-up.tsx';
+
+// ---- cards ----
+
+async function cardsPage(visit: Visit, problem?: Problem): Promise<Page> {
+  const { cards, now } = await visit.read(showCustomer, {});
+  const { cards: entry } = visit.parts;
+  return page({
+    title: 'Cards',
+    width: 'narrow',
+    status: problem?.status ?? 200,
+    ...cardPage(entry),
+    body: (
+      <>
+        <Heading title="Cards" lead="Renewals and top-ups are paid by the first of them." />
+        <Done visit={visit} />
+        <Card>
+          {cards.length === 0 ? (
+            <p class="empty">No card is on file.</p>
+          ) : (
+            <ul class="rows">
+              {cards.map((card) => {
+                const isOver = card.expiresAt !== null && card.expiresAt < now;
+                return (
+                  <li key={card.id}>
+                    <div class="row">
+                      <span>
+                        <span class="row-name">{cardWords(card)}</span>
+                        <span class="row-detail">
+                          {card.expiresAt === null
+                            ? ''
+                            : `${isOver ? 'Expired' : 'Good until'} ${card.expiresAt.slice(5, 7)}/${card.expiresAt.slice(0, 4)}`}
+                        </span>
+                      </span>
+                      <span class="row-end">
+                        {isOver ? <Badge tone="warn">expired</Badge> : null}
+                        {card.isPreferred ? (
+                          <Badge tone="good">is charged</Badge>
+                        ) : (
+                          <ActionButton
+                            action={`/account/cards/${card.id}/prefer`}
+                            label="Charge this one"
+                            kind="secondary"
+                          />
+                        )}
+                        <ActionButton action={`/account/cards/${card.id}/remove`} label="Remove" kind="plain" />
+                      </span>
+                    </div>
+                  </li>
+                );
+              })}
+            </ul>
+          )}
+        </Card>
+        <Card title="Another card">
+          <CardForm cards={entry} action="/account/cards" label="Put it on file" problem={problem} />
+        </Card>
+        <p class="fine">Putting a card on file charges nothing.</p>
+      </>
+    ),
+  });
+}
+
+async function addCard(visit: Visit): Promise<Reply> {
+  try {
+    const { token } = wanted(visit.form, [
+      { name: 'token', label: 'The card', pattern: /^[\w-]{4,120}$/, remedy: 'Choose or type a card.' },
+    ]);
+    await visit.run('card.add', { token });
+    return redirect('/account/cards?done=card-added');
+  } catch (error) {
+    return cardsPage(visit, problemOf(error));
+  }
+}
+
+async function preferCard(visit: Visit): Promise<Reply> {
+  try {
+    await visit.run('card.prefer', { cardId: visit.params.cardId ?? '' });
+    return redirect('/account/cards?done=card-preferred');
+  } catch (error) {
+    return cardsPage(visit, problemOf(error));
+  }
+}
+
+async function removeCard(visit: Visit): Promise<Reply> {
+  try {
+    return await proposed(visit, 'card.remove', { cardId: visit.params.cardId ?? '' });
+  } catch (error) {
+    return cardsPage(visit, problemOf(error));
+  }
+}
+
+// ---- receipts ----
+
+async function receipts(visit: Visit): Promise<Reply> {
+  const after = visit.query.get('after');
+  const { items, next, timeZone } = await visit.read(listBills, {
+    limit: 20,
+    ...(after !== null && /^[\w-]{1,80}$/.test(after) ? { after } : {}),
+  });
+  return page({
+    title: 'Receipts',
+    body: (
+      <>
+        <Heading title="Receipts" lead="Everything that you paid, and everything that was given back." />
+        <Card>
+          <Table
+            caption="Receipts"
+            rows={items}
+            empty="Nothing was paid yet."
+            columns={[
+              { title: 'Date', value: (bill) => day(bill.billedAt, timeZone) },
+              {
+                title: 'Receipt',
+                value: (bill) => <a href={`/account/receipts/${bill.id}`}>{bill.billNo ?? bill.id}</a>,
+              },
+              {
+                title: 'What',
+                isExtra: true,
+                value: (bill) => (bill.category === 'creditNote' ? 'Given back' : 'Paid'),
+              },
+              { title: 'Amount', align: 'end', value: (bill) => bill.amount?.text ?? '' },
+            ]}
+          />
+        </Card>
+        {next === null ? null : (
+          <p class="line-acts">
+            <ButtonLink to={`/account/receipts?after=${encodeURIComponent(next)}`}>Older receipts</ButtonLink>
+          </p>
+        )}
+      </>
+    ),
+  });
+}
+
+const billOf = (visit: Visit): Promise<BillView> => visit.read(showBill, { billId: visit.params.billId ?? '' });
+
+const period = ({ from, to }: BillView['lines'][number], zone: string): string =>
+  from === null || to === null ? '' : `${day(from, zone)} to ${day(to, zone)}`;
+
+async function receipt(visit: Visit): Promise<Reply> {
+  const bill = await billOf(visit);
+  const isCredit = bill.category === 'creditNote';
+  return page({
+    title: `${isCredit ? 'Credit note' : 'Receipt'} ${bill.billNo ?? ''}`,
+    width: 'narrow',
+    body: (
+      <>
+        <Heading
+          title={isCredit ? 'Credit note' : 'Receipt'}
+          lead={`No. ${bill.billNo ?? bill.id}, ${longDay(bill.billedAt, bill.timeZone)}`}
+          back={{ to: '/account/receipts', label: 'Receipts' }}
+        />
+        <Card>
+          <ul class="rows">
+            {bill.lines.map((line, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: a page is drawn once
+              <li key={index}>
+                <div class="row">
+                  <span>
+                    <span class="row-name">{line.name}</span>
+                    <span class="row-detail">{period(line, bill.timeZone)}</span>
+                  </span>
+                </div>
+              </li>
+            ))}
+          </ul>
+        </Card>
+        <Card>
+          <Pairs
+            items={[
+              ['For', bill.customer?.name],
+              [isCredit ? 'To' : 'Paid by', bill.card ? cardWords(bill.card) : ''],
+              ['Without tax', bill.taxExcluded?.text],
+              ['Tax', bill.tax?.text],
+              ['Total', <strong class="total">{bill.amount?.text}</strong>],
+            ]}
+          />
+        </Card>
+        <p class="line-acts no-print">
+          <ButtonLink to={`/account/receipts/${bill.id}/download`} kind="primary">
+            Download
+          </ButtonLink>
+        </p>
+        <p class="fine no-print">It prints well from here, too.</p>
+      </>
+    ),
+  });
+}
+
+/** A receipt as a text that every program opens. */
+function receiptText(bill: BillView): string {
+  const rows: readonly (readonly [string, string])[] = [
+    [bill.category === 'creditNote' ? 'Credit note' : 'Receipt', bill.billNo ?? bill.id],
+    ['Date', longDay(bill.billedAt, bill.timeZone)],
+    ['For', bill.customer?.name ?? ''],
+    ...bill.lines.map((line): [string, string] => ['Item', [line.name, period(line, bill.timeZone)].join('  ').trim()]),
+    ['Card', bill.card ? cardWords(bill.card) : ''],
+    ['Without tax', bill.taxExcluded?.text ?? ''],
+    ['Tax', bill.tax?.text ?? ''],
+    ['Total', bill.amount?.text ?? ''],
+  ];
+  // A name is one line here, whatever was typed into it.
+  const line = (text: string): string => text.replace(/\s+/g, ' ');
+  return `${rows
+    .filter(([, value]) => value !== '')
+    .map(([name, value]) => `${name.padEnd(14)}${line(value)}`)
+    .join('\r\n')}\r\n`;
+}
+
+async function receiptDownload(visit: Visit): Promise<Reply> {
+  const bill = await billOf(visit);
+  return download(`receipt-${bill.billNo ?? bill.id}.txt`, 'text/plain; charset=utf-8', receiptText(bill));
+}
+
+// ---- details ----
+
+async function details(visit: Visit, problem?: Problem): Promise<Page> {
+  const customer = await visit.read(showCustomer, {});
+  const contact = (medium: string) => customer.contacts.find((one) => one.medium === medium)?.value ?? '';
+  const email = contact('email');
+  const given = contact('phone') || contact('mobile');
+  return page({
+    title: 'Details',
+    width: 'narrow',
+    status: problem?.status ?? 200,
+    body: (
+      <>
+        <Heading title="Details" />
+        <Done visit={visit} />
+        <Card>
+          <Pairs
+            items={[
+              ['Name', customer.name],
+              ['E-mail', email],
+              ['Phone', /^\d+$/.test(given) ? phone(given) : given],
+              ['Customer since', longDay(customer.createdAt, customer.timeZone)],
+            ]}
+          />
+        </Card>
+        <Card title="Change how we reach you">
+          {problem && problem.faults.length === 0 ? <ProblemSummary problem={problem} /> : null}
+          <Form
+            action="/account/details"
+            problem={problem && problem.faults.length > 0 ? problem : undefined}
+            values={problem ? visit.form : new Typed()}
+          >
+            <TextField
+              name="email"
+              label="E-mail address"
+              hint="Codes and receipts go there. The change is confirmed by a code to the old one."
+              type="email"
+              inputmode="email"
+              autocomplete="email"
+              value={email}
+            />
+            <TextField
+              name="phone"
+              label="Another phone, if you like"
+              type="tel"
+              inputmode="tel"
+              autocomplete="tel"
+              value={given}
+              isRequired={false}
+            />
+            <Actions label="Go on" />
+          </Form>
+        </Card>
+      </>
+    ),
+  });
+}
+
+async function changeDetails(visit: Visit): Promise<Reply> {
+  try {
+    const { email } = wanted(visit.form, [
+      { name: 'email', label: 'The e-mail address', pattern: emailForm, remedy: 'Type it as in ada@example.com.' },
+    ]);
+    const given = visit.form.text('phone');
+    return await proposed(visit, 'customer.change_contact', { email, ...(given === '' ? {} : { phone: given }) });
+  } catch (error) {
+    return details(visit, problemOf(error));
+  }
+}
+
+const own = { audience: 'customer' } as const;
+
+export const accountRoutes: readonly Route[] = [
+  { method: 'GET', path: '/account/cards', ...own, operation: 'cards', handle: (visit) => cardsPage(visit) },
+  { method: 'POST', path: '/account/cards', ...own, operation: 'addCard', handle: addCard },
+  { method: 'POST', path: '/account/cards/:cardId/prefer', ...own, operation: 'preferCard', handle: preferCard },
+  { method: 'POST', path: '/account/cards/:cardId/remove', ...own, operation: 'removeCard', handle: removeCard },
+  { method: 'GET', path: '/account/receipts', ...own, operation: 'receipts', handle: receipts },
+  { method: 'GET', path: '/account/receipts/:billId', ...own, operation: 'receipt', handle: receipt },
+  {
+    method: 'GET',
+    path: '/account/receipts/:billId/download',
+    ...own,
+    operation: 'receiptDownload',
+    handle: receiptDownload,
+  },
+  { method: 'GET', path: '/account/details', ...own, operation: 'details', handle: (visit) => details(visit) },
+  { method: 'POST', path: '/account/details', ...own, operation: 'changeDetails', handle: changeDetails },
+];

@@ -1,0 +1,124 @@
+import { type OrderStage, type OrderView, showOrder } from '../../../read/views/order.ts';
+import { Heading } from '../layout.tsx';
+import { page, type Reply, type Route, type Visit } from '../route.ts';
+import { ButtonLink, Card, Notice, Pairs, Steps } from '../ui/parts.tsx';
+import { minute } from '../ui/words.ts';
+
+const stageWords: Readonly<Record<OrderStage, string>> = {
+  acknowledged: 'Order received',
+  authorised: 'Card asked',
+  reserved: 'Number and eSIM put aside',
+  provisioned: 'Set up in the network',
+  captured: 'Paid',
+  enabled: 'Switched on',
+  completed: 'Ready',
+};
+
+export function OrderProgress({ order }: { order: OrderView }) {
+  return (
+    <>
+      {order.items.map((item) => (
+        <Card key={item.id}>
+          <Steps
+            label={`How far ${item.offering.name} has come`}
+            steps={item.stages.map(({ name, state, reason }) => ({
+              name: stageWords[name],
+              state,
+              // Why a step is tried again is for our staff; a person needs to know that it is.
+              ...(state === 'running' && reason !== null ? { detail: 'takes longer than usual; we keep trying' } : {}),
+            }))}
+          />
+        </Card>
+      ))}
+    </>
+  );
+}
+
+export type Outcome =
+  | { readonly kind: 'running' | 'waiting' | 'done' }
+  | { readonly kind: 'failed'; readonly isDeclined: boolean; readonly reason: string | null };
+
+const failedStates = ['failed', 'rejected', 'cancelled', 'partial'];
+
+/** What became of an order, for the page that follows it. */
+export function outcomeOf(order: OrderView): Outcome {
+  const state = order.state ?? '';
+  if (state === 'completed') return { kind: 'done' };
+  if (failedStates.includes(state)) {
+    const payment = order.items.find((item) => item.payment !== null)?.payment;
+    const isDeclined = payment?.state === 'denied' || (payment?.state === 'failed' && payment.reason !== null);
+    const failed = order.items.flatMap(({ stages }) => stages).find((stage) => stage.state === 'failed');
+    return { kind: 'failed', isDeclined, reason: (isDeclined ? payment?.reason : failed?.reason) ?? null };
+  }
+  return { kind: order.items.every(({ action }) => action !== 'add') ? 'waiting' : 'running' };
+}
+
+async function show(visit: Visit): Promise<Reply> {
+  const order = await visit.read(showOrder, { orderId: visit.params.orderId ?? '' });
+  const outcome = outcomeOf(order);
+  const line = order.items.find(({ subscriptionId }) => subscriptionId !== null)?.subscriptionId;
+  const isNewLine = order.items.some(({ stages }) => stages.some(({ name }) => name === 'enabled'));
+  const title =
+    outcome.kind === 'done'
+      ? 'Done'
+      : outcome.kind === 'failed'
+        ? outcome.isDeclined
+          ? 'The card was declined'
+          : 'It did not work'
+        : outcome.kind === 'waiting'
+          ? 'Waits for the renewal'
+          : 'On its way';
+  return page({
+    title,
+    width: 'narrow',
+    refreshSeconds: outcome.kind === 'running' ? 2 : undefined,
+    body: (
+      <>
+        <Heading
+          title={title}
+          lead={order.items.map(({ offering }) => offering.name).join(', ')}
+          back={line ? { to: `/account/lines/${line}`, label: 'Your line' } : { to: '/account', label: 'Overview' }}
+        />
+        {outcome.kind === 'failed' ? (
+          <Notice tone="bad" title="Nothing was taken from your card">
+            {outcome.reason === null ? null : <p>{outcome.reason}</p>}
+            {outcome.isDeclined ? (
+              <ButtonLink to="/account/cards" kind="secondary">
+                Use another card
+              </ButtonLink>
+            ) : null}
+          </Notice>
+        ) : null}
+        <OrderProgress order={order} />
+        <Card>
+          <Pairs
+            items={[
+              ['Ordered', minute(order.orderedAt, order.timeZone)],
+              ['Total', order.total?.text],
+            ]}
+          />
+        </Card>
+        {outcome.kind === 'running' ? (
+          <p class="fine">
+            The page looks again by itself. <a href={`/account/orders/${order.id}`}>Look now</a>
+          </p>
+        ) : (
+          <div class="line-acts">
+            {line && outcome.kind === 'done' && isNewLine ? (
+              <ButtonLink to={`/account/lines/${line}/esim`} kind="primary">
+                Get the eSIM
+              </ButtonLink>
+            ) : null}
+            <ButtonLink to={line ? `/account/lines/${line}` : '/account'} kind={isNewLine ? 'secondary' : 'primary'}>
+              {line ? 'To your line' : 'To your account'}
+            </ButtonLink>
+          </div>
+        )}
+      </>
+    ),
+  });
+}
+
+export const orderRoutes: readonly Route[] = [
+  { method: 'GET', path: '/account/orders/:orderId', audience: 'customer', operation: 'order', handle: show },
+];
