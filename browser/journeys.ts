@@ -105,6 +105,9 @@ export async function signInToDeskByLink(journey: Journey): Promise<void> {
   await context.close();
 }
 
+/** So long a browser is given to notice that the network is away. */
+const lostMsMax = 3000;
+
 export interface SignUpTold {
   readonly seconds: number;
   readonly bills: number;
@@ -139,7 +142,7 @@ export async function signUp(journey: Journey, hasScripts: boolean): Promise<Sig
   // The network is away: the browser says so, and the way back is to go back and send the same once more.
   await context.setOffline(true);
   await press(page, 'Choose a number').catch(() => undefined);
-  await page.waitForURL(/chrome-error/).catch(() => undefined);
+  await page.waitForURL(/chrome-error/, { timeout: lostMsMax }).catch(() => undefined);
   await context.setOffline(false);
   await page.goto(`${walk.url}/sign-up?plan=PLAN_M`);
   await fill(page, 'Given name', 'Grace');
@@ -158,10 +161,11 @@ export async function signUp(journey: Journey, hasScripts: boolean): Promise<Sig
   const before = await mail.keys();
   await press(page, 'Go on');
   await look('sign-up confirm');
-  await press(page, 'No mail? Send another code');
+  // Of two letters the newer one has the code that is good.
   await mail.code(before);
-  const newest = await lastCode(mail, before);
-  await fill(page, /Code/, newest);
+  const first = await mail.keys();
+  await press(page, 'No mail? Send another code');
+  await fill(page, /Code/, await mail.code(first));
   await press(page, /^Pay/);
   await page.getByRole('heading', { name: 'The card was declined' }).waitFor({ timeout: 30_000 });
   await look('sign-up declined');
@@ -176,7 +180,7 @@ export async function signUp(journey: Journey, hasScripts: boolean): Promise<Sig
     return route.abort('internetdisconnected');
   });
   await press(page, 'Pay with this card').catch(() => undefined);
-  await page.waitForURL(/chrome-error/).catch(() => undefined);
+  await page.waitForURL(/chrome-error/, { timeout: lostMsMax }).catch(() => undefined);
   if (!isLost) throw new Error('the answer was not lost: nothing was tried');
   await page.goto(`${walk.url}/sign-up/order`);
   await page.waitForURL('**/esim?done=live', { timeout: 60_000 });
@@ -191,32 +195,21 @@ export async function signUp(journey: Journey, hasScripts: boolean): Promise<Sig
   return { seconds, bills };
 }
 
-/** Of several letters the newest has the code that is good. */
-async function lastCode(mail: ReturnType<typeof mailOf>, before: readonly string[]): Promise<string> {
-  const keys = (await mail.keys()).filter((one) => !before.includes(one));
-  return mail.code([...before, ...keys.slice(1)]);
-}
-
 /** Everything that Ada can do with what is hers. What costs or ends something takes the code of a mail. */
 export async function manage(journey: Journey): Promise<void> {
   const { walk, server, world, size } = journey;
   const { context, page } = await opened(journey, { as: 'customer' });
   const mail = mailOf(server, world.ada.email);
   const line = `${walk.url}/account/lines/${world.ada.line}`;
+  let known: string[] = [];
+  /** What comes from now on is the answer to what is asked next. */
+  const asking = async () => {
+    known = await mail.keys();
+  };
   const confirmed = async (button: string, name?: string) => {
     if (name) await lookHere(walk, page, name, size);
-    const known = await mail.keys();
-    await fill(page, /Code/, await newestOf(known));
+    await fill(page, /Code/, await mail.code(known));
     await press(page, button);
-  };
-  let seenMail: string[] = await mail.keys();
-  const newestOf = async (_known: readonly string[]): Promise<string> => {
-    const code = await mail.code(seenMail);
-    seenMail = await mail.keys();
-    return code;
-  };
-  const asking = async () => {
-    seenMail = await mail.keys();
   };
 
   await asking();
@@ -226,6 +219,7 @@ export async function manage(journey: Journey): Promise<void> {
   await fill(page, /Code/, '000000');
   await press(page, 'Pay and top up');
   await lookHere(walk, page, 'account confirm, wrong code', size);
+  await mail.code(known);
   await asking();
   await press(page, 'No mail? Send another code');
   await confirmed('Pay and top up', 'account confirm');

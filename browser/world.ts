@@ -66,7 +66,7 @@ async function ordered(server: ServerProcess, customerId: string, offering: stri
 export async function makeWorld(server: ServerProcess, days: number): Promise<World> {
   const ada = await customer(server, 'Ada', 'tok_visa_ada');
   const ben = await customer(server, 'Ben', 'tok_visa_ben');
-  const cleo = await customer(server, 'Cleo', 'tok_chargeDeclined');
+  const cleo = await customer(server, 'Cleo', 'tok_declined_cleo');
   const [first, second, declined] = [
     await ordered(server, ada.customerId, 'PLAN_M'),
     await ordered(server, ben.customerId, 'PLAN_S'),
