@@ -33,6 +33,7 @@ import { createAccessToken } from '../policy/identity/access-token.ts';
 import { authenticator } from '../policy/identity/authenticate.ts';
 import { recordContact } from '../policy/interaction/contact.ts';
 import { activationCommandsFor, resourceCommandsFor } from '../policy/resources.ts';
+import { codeSteps } from '../policy/session/letters.ts';
 import { readSettings } from '../policy/setting/settings.ts';
 import { steps } from '../policy/steps.ts';
 import { docsPages } from '../surfaces/docs/docs.ts';
@@ -48,12 +49,13 @@ import { makeWatchdog } from '../workers/watchdog.ts';
 import { makeWorker } from '../workers/worker.ts';
 import { agentPages } from './agents.ts';
 import { gatewayWebhook, openChosenGateway, refuseMovedClock } from './card-gateway.ts';
-import { chatPages } from './chat.ts';
+import { assistantOf, type ChatPagesParts, chatPages } from './chat.ts';
 import { type Configuration, paths } from './configuration.ts';
 import { connect } from './database/connect.ts';
 import { startDatabase } from './database/start.ts';
 import { bindExtras } from './extra-tools.ts';
 import { makeNotifications, openCallbacks, signingSecretOf } from './notifications.ts';
+import { mountPortal, portalLimit } from './portal.ts';
 import { seed } from './seed/seed.ts';
 
 export interface Platform {
@@ -160,7 +162,7 @@ export async function startPlatform(
     );
 
     const jobs = catalogueJobSteps({ files: localJobFiles(place.jobs), publicUrl: configuration.publicUrl });
-    const worker = makeWorker(policy, [...steps, ...jobs], machineClock, log);
+    const worker = makeWorker(policy, [...steps, ...jobs, ...codeSteps(configuration.publicUrl)], machineClock, log);
     if (configuration.worker) worker.start();
     closing.push(() => worker.stop());
     const signingSecret = signingSecretOf(configuration.signingSecret, place.signingSecret);
@@ -281,30 +283,40 @@ export async function startPlatform(
         onRefused: refusedTool,
       }),
     );
-    http.mount(
-      '/chat',
-      chatPages({
-        tools: awake,
-        policy,
-        model: configuration.model,
-        authenticate,
-        rates,
-        clock: machineClock,
-        log,
-        metrics,
-        onAttempt: (caller, { tool, status, code }) =>
-          refusals.record({
-            door: 'chat',
-            operation: tool,
-            status,
-            code,
-            caller,
-            address: undefined,
-            requestId: caller.requestId ?? '',
-          }),
-        onForeign: (caller, foreignCustomerId) => tripped({ tool: 'chat', caller, foreignCustomerId }),
-      }),
-    );
+    const chat: ChatPagesParts = {
+      tools: awake,
+      policy,
+      model: configuration.model,
+      authenticate,
+      rates,
+      clock: machineClock,
+      log,
+      metrics,
+      onAttempt: (caller, { tool, status, code }) =>
+        refusals.record({
+          door: 'chat',
+          operation: tool,
+          status,
+          code,
+          caller,
+          address: undefined,
+          requestId: caller.requestId ?? '',
+        }),
+      onForeign: (caller, foreignCustomerId) => tripped({ tool: 'chat', caller, foreignCustomerId }),
+    };
+    const assistant = assistantOf(chat);
+    http.mount('/chat', chatPages(chat, assistant));
+    mountPortal(http, {
+      policy,
+      tools: awake,
+      assistant,
+      stripe: configuration.stripe,
+      publicUrl: configuration.publicUrl,
+      trustedProxies,
+      limit: portalLimit((who, perMinute) => limiter.take(who, perMinute), { requestsPerMinute, failuresPerMinute }),
+      log,
+      wake,
+    });
     const docs = docsPages();
     if (docs) http.mount('/docs', docs);
     const address: AddressInfo = await http.listen(configuration.host, configuration.port);

@@ -1,30 +1,153 @@
 import type { RequestHandler } from 'express';
+import type { Logger } from 'pino';
+import type { Caller } from '../kernel/caller.ts';
+import { isJsonObject, type JsonObject } from '../kernel/json.ts';
+import type { Policy } from '../policy/core/command.ts';
 import { addressOf, type Rates } from '../surfaces/http/authorise.ts';
-import { type HttpServer, requestIdFor, setCaller, setOperation } from '../surfaces/http/server.ts';
-import type { Hearing, PortalParts } from '../surfaces/portal/parts.ts';
+import { judgeValue } from '../surfaces/http/body.ts';
+import { type HttpServer, httpLimits, requestIdFor, setCaller, setOperation } from '../surfaces/http/server.ts';
+import type { CardEntry, ChatDoor, ChatTurn, PortalParts } from '../surfaces/portal/parts.ts';
+import type { Said } from '../tools/conversations.ts';
+import { type PortalDoor, portalOf } from '../tools/portal.ts';
+import type { ToolDoor } from '../tools/registry.ts';
+import type { Assistant } from './chat.ts';
+import type { Configuration } from './configuration.ts';
 
 /** Where pages for people are. */
 export const portalPaths = ['/plans', '/sign-up', '/sign-in', '/sign-out', '/account', '/desk', '/assets'] as const;
 
-/** What this door knows of a request that the pages answer. */
-export function portalHearing(rates: Pick<Rates, 'trustedProxies'>): Hearing {
+/** The cards that the sandbox plays, by what they are good for here. */
+const sandboxCards: CardEntry = {
+  kind: 'sandbox',
+  cards: [
+    { token: 'tok_visa', label: 'Visa that works' },
+    { token: 'tok_mastercard', label: 'Mastercard that works' },
+    { token: 'tok_declined', label: 'Visa that is declined' },
+    { token: 'tok_renewal_declines', label: 'Visa that pays once and is declined afterwards' },
+  ],
+};
+
+function cardEntry(gateway: 'sandbox' | string, stripe: Configuration['stripe']): CardEntry {
+  if (gateway === 'sandbox') return sandboxCards;
+  return stripe?.publishableKey === undefined
+    ? { kind: 'none' }
+    : { kind: 'stripe', publishableKey: stripe.publishableKey };
+}
+
+/** The tools, with what is typed judged as at every door: a card number in a note is kept nowhere. */
+function judgedTools(tools: ToolDoor, judge: (input: JsonObject) => void): ToolDoor {
+  const judged = (input: unknown): unknown => {
+    if (isJsonObject(input)) judge(input);
+    return input;
+  };
   return {
-    requestId: requestIdFor,
-    caller: setCaller,
-    operation: setOperation,
-    address: (request) => addressOf(request, rates.trustedProxies),
+    ...tools,
+    run: async (name, input, caller, keep) => tools.run(name, judged(input), caller, keep),
+    preview: async (name, input, caller) => tools.preview(name, judged(input), caller),
+    propose: async (name, input, caller) => tools.propose(name, judged(input), caller),
+    confirm: async (name, input, caller, token) => tools.confirm(name, judged(input), caller, token),
   };
 }
 
+/** What was said, each answer beside its question. */
+function turnsOf(said: readonly Said[]): ChatTurn[] {
+  return said.flatMap(({ role, text, at }, index) => {
+    if (role !== 'person') return [];
+    const next = said[index + 1];
+    return [{ said: text, reply: next?.role === 'assistant' ? next.text : null, at }];
+  });
+}
+
+function chatDoor(assistant: Assistant): ChatDoor {
+  const { conversations } = assistant;
+  return {
+    begin: (caller) => conversations.start(caller),
+    list: (caller) => conversations.list(caller),
+    read: async (caller, id) => ({ id, turns: turnsOf((await conversations.read(caller, id)).turns) }),
+    say: async (caller, id, text, onTool) => {
+      const { reply, proposals } = await assistant.say(
+        assistant.speaker(caller, () => true),
+        id,
+        text,
+        onTool,
+      );
+      return {
+        reply,
+        proposals: proposals.map(({ tool, arguments: input, proposal }) => ({
+          tool,
+          arguments: input,
+          what: typeof proposal.what === 'string' ? proposal.what : tool,
+          amount: isJsonObject(proposal.amount) ? String(proposal.amount.text ?? '') : null,
+        })),
+      };
+    },
+  };
+}
+
+export interface PortalWiring {
+  readonly policy: Policy;
+  readonly tools: ToolDoor;
+  readonly assistant: Assistant;
+  readonly stripe: Configuration['stripe'];
+  readonly publicUrl: string;
+  readonly trustedProxies: number;
+  limit: PortalParts['limit'];
+  readonly log: Pick<Logger, 'warn' | 'error'>;
+  /** A mail was asked for: it is not kept waiting for the next round. */
+  wake(): void;
+  /** For a proof of what each guard is good for. */
+  readonly guardsOff?: ReadonlySet<string>;
+  /** For a proof: what stands between the pages and sessions, in place of the door of the house. */
+  wrap?(door: PortalDoor): PortalDoor;
+}
+
 /** The pages, loaded when somebody asks for the first: a server that only serves programs never holds them. */
-export function mountPortal(server: Pick<HttpServer, 'mount'>, parts: PortalParts): void {
+export function mountPortal(server: Pick<HttpServer, 'mount'>, wiring: PortalWiring): void {
+  const { policy, publicUrl, guardsOff, wake } = wiring;
+  const judge = (input: JsonObject) => judgeValue(input, httpLimits, { aboutPaying: false, rulesOff: policy.rulesOff });
+  const tools = judgedTools(wiring.tools, judge);
+  const door = portalOf({ policy, tools, publicUrl, ...(guardsOff ? { guardsOff } : {}) });
+  const judgedDoor: PortalDoor = {
+    ...door,
+    startSignUp: async (secret, details) => {
+      judge({ ...details, phone: details.phone ?? null });
+      return door.startSignUp(secret, details);
+    },
+  };
+  const parts: PortalParts = {
+    tools,
+    door: wiring.wrap?.(judgedDoor) ?? judgedDoor,
+    chat: chatDoor(wiring.assistant),
+    cards: cardEntry(policy.outside.gateway.kind, wiring.stripe),
+    publicUrl,
+    hearing: {
+      requestId: requestIdFor,
+      caller: (request, caller: Caller) => setCaller(request, caller),
+      operation: setOperation,
+      address: (request) => addressOf(request, wiring.trustedProxies),
+    },
+    limit: wiring.limit,
+    guardsOff,
+    log: wiring.log,
+  };
   let loading: Promise<RequestHandler> | undefined;
   const load = (): Promise<RequestHandler> => {
     loading ??= import('../surfaces/portal/portal.tsx').then(({ portalPages }) => portalPages(parts));
     return loading;
   };
   const handler: RequestHandler = (request, response, next) => {
+    // What a form asks for may leave work behind: an order, a letter with a code.
+    if (request.method === 'POST') response.once('finish', wake);
     load().then((handle) => handle(request, response, next), next);
   };
   for (const path of portalPaths) server.mount(path, handler);
+}
+
+/** How often people may come: whoever is signed in by their session, everybody else by their address. */
+export function portalLimit(
+  take: (who: string, perMinute: number) => ReturnType<PortalParts['limit']>,
+  perMinute: Pick<Configuration, 'requestsPerMinute' | 'failuresPerMinute'>,
+): PortalParts['limit'] {
+  return (who, kind) =>
+    take(`portal ${who}`, kind === 'visitor' ? perMinute.failuresPerMinute : perMinute.requestsPerMinute[kind]);
 }

@@ -22,6 +22,7 @@ import { runStatement } from '../policy/core/transaction.ts';
 import { registerCustomer } from '../policy/customer/commands.ts';
 import { recordContact } from '../policy/interaction/contact.ts';
 import { placeOrder, topUp } from '../policy/order/commands.ts';
+import { codeSteps } from '../policy/session/letters.ts';
 import { readSettings } from '../policy/setting/settings.ts';
 import { steps as allSteps } from '../policy/steps.ts';
 import { makeWorker, type Worker } from '../workers/worker.ts';
@@ -104,8 +105,10 @@ export async function openHouse(): Promise<House> {
   await seed(policy, { historyDays: 0 });
   const putBack: string[] = [];
   const log = { warn: (fields: object) => putBack.push(JSON.stringify(fields)) };
-  const makeOne = (steps: readonly StepDefinition[] = allSteps, over: Policy = policy) =>
-    makeWorker(over, steps, clock, log);
+  const makeOne = (
+    steps: readonly StepDefinition[] = [...allSteps, ...codeSteps('https://bss.example.com')],
+    over: Policy = policy,
+  ) => makeWorker(over, steps, clock, log);
   const own = makeOne();
   let customers = 0;
 

@@ -8,7 +8,6 @@ import { orderSteps } from './order/steps.ts';
 import { gatewayEventSteps } from './payment/gateway-event.ts';
 import { refundSteps } from './payment/refund.ts';
 import { cancelServiceOrderStep } from './service-order/commands.ts';
-import { codeSteps } from './session/letters.ts';
 import { esimSteps } from './subscription/esim.ts';
 import { subscriptionSteps } from './subscription/steps.ts';
 
@@ -19,7 +18,6 @@ export const steps: readonly StepDefinition[] = [
   ...networkSteps,
   ...subscriptionSteps,
   ...noticeSteps,
-  ...codeSteps,
   ...esimSteps,
   cancelServiceOrderStep,
   cancelProductOrderStep,

@@ -11,8 +11,6 @@ import { type Entered, type PortalDoor, portalOf } from './portal.ts';
 import { queriesFor } from './queries.ts';
 import { makeTools, type ToolDoor } from './registry.ts';
 
-const publicUrl = 'https://bss.example.com';
-
 let house: House;
 let tools: ToolDoor;
 let portal: PortalDoor;
@@ -21,13 +19,13 @@ const toolsOf = (policy: Policy): ToolDoor =>
   makeTools({ policy, pool: house.pool, commands, queries: queriesFor(commands) });
 const portalWithout = (...codes: string[]): PortalDoor => {
   const policy = { ...house.policy, rulesOff: new Set(codes) };
-  return portalOf({ policy, tools: toolsOf(policy), publicUrl });
+  return portalOf({ policy, tools: toolsOf(policy) });
 };
 
 beforeAll(async () => {
   house = await openHouse();
   tools = toolsOf(house.policy);
-  portal = portalOf({ policy: house.policy, tools, publicUrl });
+  portal = portalOf({ policy: house.policy, tools });
 });
 afterAll(() => house.close());
 
@@ -462,8 +460,7 @@ describe('a second code', () => {
     });
     await expect(confirm()).rejects.toMatchObject({ code: 'confirmation.second_code_given' });
     await portal.giveSecondCode(who.secret, { confirmation: token, code });
-    await expect(confirm()).resolves.toMatchObject({ replayed: false });
-    expect(await emailOf(who.caller.customerId ?? '')).toBe(input.email);
+    await expect(confirm()).resolves.toMatchObject({ replayed: false, result: { unprovenEmail: input.email } });
     // Once: neither the code nor the confirmation does anything again.
     await expect(portal.giveSecondCode(who.secret, { confirmation: token, code })).rejects.toMatchObject({
       status: 404,
@@ -519,6 +516,63 @@ describe('a second code', () => {
     const give = (typed: string) => portal.giveSecondCode(who.secret, { confirmation: token, code: typed });
     for (let attempt = 0; attempt < 5; attempt += 1) await expect(give(wrong(code))).rejects.toThrow();
     await expect(give(code)).rejects.toMatchObject({ code: 'one_time_code.tries_left' });
+  });
+});
+
+describe('another address', () => {
+  async function changed(email: string) {
+    const customerId = await house.customer();
+    // A customer's token: what is proven here does not depend on the pages.
+    const caller: Caller = {
+      audience: 'customer',
+      id: `tok_${customerId}`,
+      name: 'Ada',
+      surface: 'chat',
+      scopes: ['*'],
+      customerId,
+    };
+    const { confirmation } = await tools.propose('customer.change_contact', { email }, caller);
+    const { result } = await tools.confirm('customer.change_contact', { email }, caller, confirmation.token);
+    return { customerId, before: await emailOf(customerId), result, caller };
+  }
+
+  it('is the customer’s when the link that went there is followed, and signs them in', async () => {
+    const email = `moved-${randomUUID()}@example.com`;
+    const { customerId, before } = await changed(email.toUpperCase());
+    expect(before).not.toBe(email);
+    const { token } = await letter(email);
+    const { session } = await portal.signInByLink(undefined, { token });
+    expect(session).toMatchObject({ kind: 'customer', customerId });
+    expect(await emailOf(customerId)).toBe(email);
+    await expect(portal.signInByLink(undefined, { token })).rejects.toMatchObject({ code: 'one_time_code.is_right' });
+    const { secret } = await portal.begin();
+    await portal.requestSignIn(secret, { email: before });
+    await house.settle();
+    expect((await house.mail.messages({ to: before })).map(({ subject }) => subject)).toEqual([]);
+  });
+
+  it('that somebody has is answered like any other, and only they are told', async () => {
+    const taken = await emailOf(await house.customer());
+    const free = `free-${randomUUID()}@example.com`;
+    const [one, two] = [await changed(taken), await changed(free)];
+    expect(one.result).toEqual({ id: one.customerId, unprovenEmail: taken });
+    expect(two.result).toEqual({ id: two.customerId, unprovenEmail: free });
+    const { mail, token } = await letter(taken);
+    expect([mail?.subject, token]).toEqual(['Somebody wants to use this address', '']);
+    expect(await emailOf(one.customerId)).toBe(one.before);
+  });
+
+  it('is taken at once from an operator, who is told whose it is', async () => {
+    const [customerId, taken] = [await house.customer(), await emailOf(await house.customer())];
+    const email = `desk-${randomUUID()}@example.com`;
+    const give = async (input: { email: string }) => {
+      const all = { customerId, ...input };
+      const { confirmation } = await tools.propose('customer.change_contact', all, house.caller);
+      return tools.confirm('customer.change_contact', all, house.caller, confirmation.token);
+    };
+    await give({ email });
+    expect(await emailOf(customerId)).toBe(email);
+    await expect(give({ email: taken })).rejects.toMatchObject({ code: 'customer.email_unique' });
   });
 });
 

@@ -88,17 +88,11 @@ export interface PortalDoor {
 export interface PortalParts {
   readonly policy: Policy;
   readonly tools: Pick<ToolDoor, 'run' | 'propose' | 'confirm'>;
-  /** Where links in letters lead. Never what a request says of itself. */
-  readonly publicUrl: string;
-  /** For a proof of what a guard is good for: `portal.new_session`. */
-  readonly guardsOff?: ReadonlySet<string>;
+  /** There may be a letter to send: nobody waits for the next round. */
+  readonly wake?: () => void;
 }
 
-export function portalOf({ policy, tools, publicUrl, guardsOff }: PortalParts): PortalDoor {
-  /** Only while the guard is off, for a proof: cookies from before signing in, and what they would have become. */
-  const kept = guardsOff?.has('portal.new_session') ? new Map<string, string>() : undefined;
-  const real = (secret: string): string => kept?.get(secret) ?? secret;
-
+export function portalOf({ policy, tools, wake }: PortalParts): PortalDoor {
   const run = <Input, Facts, Output>(
     definition: Parameters<typeof execute<Input, Facts, Output>>[1],
     input: unknown,
@@ -117,16 +111,14 @@ export function portalOf({ policy, tools, publicUrl, guardsOff }: PortalParts): 
     return answer.done;
   }
 
-  async function entered({ secret, maxAgeSeconds }: Made, before?: string): Promise<Entered> {
+  async function entered({ secret, maxAgeSeconds }: Made): Promise<Entered> {
     const session = await findSession(policy, secret);
     if (!session) throw noSession();
-    if (!kept || before === undefined) return { secret, maxAgeSeconds, session };
-    kept.set(before, secret);
-    return { secret: before, maxAgeSeconds, session };
+    return { secret, maxAgeSeconds, session };
   }
 
   async function sessionOf(secret: string, kinds: readonly SessionKind[]): Promise<PortalSession> {
-    const session = await findSession(policy, real(secret));
+    const session = await findSession(policy, secret);
     if (!session || !kinds.includes(session.kind)) throw noSession();
     return session;
   }
@@ -138,53 +130,55 @@ export function portalOf({ policy, tools, publicUrl, guardsOff }: PortalParts): 
   }
 
   async function theSignUp(secret: string): Promise<SignUp> {
-    const found = await readSignUp(policy, real(secret));
+    const found = await readSignUp(policy, secret);
     if (!found) throw noSession();
     return found;
   }
 
   return {
     begin: async () => entered(await run(beginSession, {})),
-    find: (secret) => findSession(policy, real(secret)),
+    find: (secret) => findSession(policy, secret),
     end: async (session) => {
-      await run(endSession, { session: real(session) });
+      await run(endSession, { session });
     },
     formToken,
     isFormToken,
 
     requestSignIn: async (session, { email }) => {
-      await run(requestSignIn, { session, email, publicUrl });
+      await run(requestSignIn, { session, email });
+      wake?.();
     },
-    signIn: async (session, { code }) => entered(await tried<Made>(enterByCode, { session, code }), session),
-    signInByLink: async (session, { token }) => entered(await tried<Made>(enterByLink, { session, token }), session),
-    signInToDesk: async (session, { token }) => entered(await run(enterDesk, { session, token }), session),
+    signIn: async (session, { code }) => entered(await tried<Made>(enterByCode, { session, code })),
+    signInByLink: async (session, { token }) => entered(await tried<Made>(enterByLink, { session, token })),
+    signInToDesk: async (session, { token }) => entered(await run(enterDesk, { session, token })),
 
     startSignUp: async (session, details) => {
       await run(startSignUp, { session, ...details });
       return theSignUp(session);
     },
-    readSignUp: (secret) => readSignUp(policy, real(secret)),
+    readSignUp: (secret) => readSignUp(policy, secret),
     offerNumbers: async (secret) => {
       await sessionOf(secret, ['visitor', 'customer']);
       return offerNumbers(policy);
     },
-    holdNumber: (session, { msisdn }) => run(holdNumber, { session: real(session), msisdn }),
+    holdNumber: (session, { msisdn }) => run(holdNumber, { session, msisdn }),
     keepCard: async (session, { token }) => {
       const { kind, caller } = await sessionOf(session, ['visitor', 'customer']);
       if (kind === 'customer' && caller) await tools.run('card.add', { token, isPreferred: true }, caller);
       else await run(chooseCard, { session, token });
     },
     requestSignUpCode: async (session) => {
-      await run(requestSignUpCode, { session, publicUrl });
+      await run(requestSignUpCode, { session });
+      wake?.();
     },
-    confirmSignUp: async (session, { code }) => entered(await tried<Made>(confirmSignUp, { session, code }), session),
+    confirmSignUp: async (session, { code }) => entered(await tried<Made>(confirmSignUp, { session, code })),
     buySignUp: async (session) => {
       const caller = await customerOf(session);
       const signUp = await theSignUp(session);
       if (signUp.state === 'ordered' && signUp.orderId !== null) return { orderId: signUp.orderId };
       const order = signUpOrder({ offering: signUp.offering, msisdn: signUp.number?.msisdn ?? null });
       const { confirmation } = await tools.propose('order.place', order, caller);
-      await run(confirmSignUpOrder, { session: real(session), confirmation: confirmation.token });
+      await run(confirmSignUpOrder, { session, confirmation: confirmation.token });
       const { result } = await tools.confirm('order.place', order, caller, confirmation.token);
       const orderId = isJsonObject(result) && typeof result.id === 'string' ? result.id : '';
       await run(recordSignUpOrder, { id: signUp.id, orderId });
@@ -192,10 +186,11 @@ export function portalOf({ policy, tools, publicUrl, guardsOff }: PortalParts): 
     },
 
     requestSecondCode: async (session, proposed) => {
-      await run(requestSecondCode, { session: real(session), ...proposed });
+      await run(requestSecondCode, { session, ...proposed });
+      wake?.();
     },
     giveSecondCode: async (session, given) => {
-      await tried(giveSecondCode, { session: real(session), ...given });
+      await tried(giveSecondCode, { session, ...given });
     },
   };
 }

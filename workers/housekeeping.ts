@@ -15,7 +15,15 @@ const hourMs = 3_600_000;
 const batch = 10_000;
 
 /** What has its day and is then forgotten, a batch at a time. */
-const forgetful = [forgetIdempotency, forgetConfirmations, forgetUsageKeys, forgetRefusals, forgetRates, forgetChats, forgetSessions];
+const forgetful = [
+  forgetIdempotency,
+  forgetConfirmations,
+  forgetUsageKeys,
+  forgetRefusals,
+  forgetRates,
+  forgetChats,
+  forgetSessions,
+];
 
 /**
  * Forgets what has had its day: answers kept for repeated requests, stale proposals, record ids of usage that

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
+import type { JsonObject } from '../../kernel/json.ts';
 import { command } from '../core/command.ts';
-import { belongsToCaller } from '../core/ownership.ts';
 import { objects, refs, text } from '../core/party.ts';
 import {
   type CreateInput,
@@ -23,8 +22,9 @@ import {
   saveResource,
   storedShape,
 } from '../core/resource.ts';
-import { deleteRows, findRow, insertRow, updateRows } from '../core/table.ts';
+import { deleteRows, insertRow, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
+import { customerFacts, moveEmail } from './contact.ts';
 import { customerResource, emailOf } from './resource.ts';
 import {
   activeNeedsContact,
@@ -34,28 +34,6 @@ import {
   emailUnique,
   emailValid,
 } from './rules.ts';
-
-export async function customerFacts(
-  tx: Tx,
-  id: string,
-  document: JsonObject,
-  before: JsonObject | undefined,
-): Promise<CustomerFacts> {
-  const email = emailOf(document);
-  const owner = email === undefined ? undefined : await findRow(tx, 'emailDirectory', { email }, true);
-  const [lines] = await tx.sql<{
-    count: bigint;
-  }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${id} AND "state" <> 'terminated'`;
-  return {
-    id,
-    document,
-    version: 0n,
-    before,
-    email,
-    emailOwner: owner?.customerId,
-    liveLines: Number(lines?.count ?? 0),
-  };
-}
 
 export const createRules = [emailValid, emailUnique, activeNeedsContact];
 
@@ -158,86 +136,6 @@ export const verifyIdentity = command<z.infer<typeof verifyInput>, Stored, { id:
     return { id: stored.id, verifiedAt };
   },
 });
-
-interface ContactFacts extends CustomerFacts {
-  stored: Stored;
-}
-
-const contactInput = z.object({
-  customerId: z.string().describe('Whose contact it is'),
-  email: z.string().min(3).max(254).optional().describe('Where receipts, notices and codes go from now on'),
-  phone: z.string().max(30).optional().describe('A phone number to reach the customer on; empty for none'),
-});
-
-const emailMedium = (emailAddress: string): JsonObject => ({
-  mediumType: 'email',
-  preferred: true,
-  characteristic: { emailAddress },
-});
-
-/** The media with another address or number in the place of the one that was used so far. */
-function withContact(document: JsonObject, { email, phone }: z.infer<typeof contactInput>): JsonObject {
-  const before = emailOf(document);
-  const of = (medium: JsonObject, name: string) =>
-    isJsonObject(medium.characteristic) ? text(medium.characteristic[name]) : undefined;
-  const kept = objects(document.contactMedium).filter(
-    (medium) =>
-      (email === undefined || of(medium, 'emailAddress')?.trim().toLowerCase() !== before) &&
-      (phone === undefined || of(medium, 'phoneNumber') === undefined),
-  );
-  return {
-    ...document,
-    contactMedium: [
-      ...(email === undefined ? [] : [emailMedium(email)]),
-      ...kept,
-      ...(phone ? [{ mediumType: 'phone', characteristic: { phoneNumber: phone } }] : []),
-    ],
-  };
-}
-
-/** Codes to sign in with go to the address: whoever changes it has the account, so it is confirmed like what ends something. */
-export const changeContact = command<z.infer<typeof contactInput>, ContactFacts, { id: string }>({
-  name: 'customer.change_contact',
-  summary: 'Change where a customer is reached',
-  input: contactInput,
-  output: z.object({ id: z.string() }),
-  audience: ['operator', 'customer', 'integrator'],
-  effect: 'destructive',
-  positional: ['customerId'],
-  examples: ['bss customer change-contact cus_… --email ada@example.net'],
-  rules: [belongsToCaller<ContactFacts>((facts) => facts.id), emailValid, emailUnique],
-  async facts(tx, input) {
-    const stored = await lockResource(tx, customerResource, input.customerId);
-    const document = withContact(stored.document, input);
-    return { ...(await customerFacts(tx, stored.id, document, stored.document)), stored };
-  },
-  preview: ({ id, stored, email }, input) => ({
-    what: [
-      ...(input.email === undefined ? [] : [`Send receipts, notices and codes to ${email ?? input.email}.`]),
-      ...(input.phone === undefined
-        ? []
-        : [input.phone ? `Reach the customer on ${input.phone}.` : 'Keep no phone number.']),
-    ].join(' '),
-    customer: { id, name: text(stored.document.name) ?? null },
-    details:
-      input.email === undefined
-        ? []
-        : [`Nothing goes to ${emailOf(stored.document) ?? 'the address before'} any more.`],
-  }),
-  async apply(tx, facts) {
-    await moveEmail(tx, facts);
-    await saveResource(tx, customerResource, facts.stored, facts.document);
-    return { id: facts.id };
-  },
-});
-
-/** One address has one customer. */
-async function moveEmail(tx: Tx, { id, email, stored }: ContactFacts): Promise<void> {
-  const before = emailOf(stored.document);
-  if (email === before) return;
-  if (before !== undefined) await deleteRows(tx, 'emailDirectory', { email: before, customerId: id });
-  if (email !== undefined) await insertRow(tx, 'emailDirectory', { email, customerId: id });
-}
 
 const patch = command<PatchInput, CustomerFacts & { stored: Stored }, Stored>({
   name: 'customer.patch',

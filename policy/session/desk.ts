@@ -70,7 +70,7 @@ export const enterDesk = command<{ session?: Buffer | undefined; token: string }
   async facts(tx, { session, token }) {
     const row = session && (await lockSession(tx, session));
     if (!token.startsWith(tokenPrefix)) {
-      const link = await lockLink(tx, 'desk', secretHash(token));
+      const link = await lockLink(tx, ['desk'], secretHash(token));
       return { session: row, link, tokenId: link?.tokenId ?? null };
     }
     const [access] = await tx.sql<{ id: string }>`SELECT "id" FROM "access_token" WHERE "hash" = ${tokenHash(token)}

@@ -3,10 +3,11 @@ import { cutText } from '../../kernel/text.ts';
 import type { StepContext, StepDefinition } from '../core/flow.ts';
 import { text } from '../core/party.ts';
 import { findRow } from '../core/table.ts';
+import type { Tx } from '../core/transaction.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import { type Letter, oneLine, written } from '../notice/letter.ts';
 import { noticeFlow } from '../notice/notice.ts';
-import { codeStep } from './one-time-code.ts';
+import { type CodeRow, codeStep } from './one-time-code.ts';
 import { codeHash, newCode, newSecret, secretHash } from './secret.ts';
 
 interface Prepared {
@@ -23,7 +24,7 @@ const spaced = (code: string): string => `${code.slice(0, 3)} ${code.slice(3)}`;
  * Draws the code and writes its digests down; the code itself is in the letter alone. After a crash another one is drawn,
  * and the letter with the one before is worth nothing.
  */
-async function prepare(context: StepContext): Promise<Prepared | undefined> {
+async function prepare(context: StepContext, publicUrl: string): Promise<Prepared | undefined> {
   const { step } = context;
   return context.during('one_time_code.draw', async (tx): Promise<Prepared | undefined> => {
     const [row] = await tx.sql<{
@@ -31,13 +32,14 @@ async function prepare(context: StepContext): Promise<Prepared | undefined> {
     }>`SELECT "expires_at" > clock_timestamp() AND "used_at" IS NULL AS is_fresh
       FROM "one_time_code" WHERE "id" = ${step.subject} FOR UPDATE`;
     const code = row?.isFresh ? await findRow(tx, 'oneTimeCode', { id: step.subject }) : undefined;
-    const session = code && (await findRow(tx, 'portalSession', { id: code.sessionId ?? '' }));
-    if (!code || !session) return undefined;
+    if (!code) return undefined;
+    if (code.address !== null) return prove(tx, code, code.address, publicUrl);
+    const session = await findRow(tx, 'portalSession', { id: code.sessionId ?? '' });
+    if (!session) return undefined;
     const customer = code.customerId === null ? undefined : await findRow(tx, 'customer', { id: code.customerId });
     const signUp = code.purpose === 'sign_up' ? await findRow(tx, 'signUp', { sessionId: session.id }) : undefined;
     const to = customer?.email ?? signUp?.email;
     if (!to) return undefined;
-    const publicUrl = text(step.input.publicUrl) ?? '';
     if (signUp && customer) {
       return {
         to,
@@ -106,8 +108,37 @@ async function prepare(context: StepContext): Promise<Prepared | undefined> {
   });
 }
 
-async function run(context: StepContext): Promise<void> {
-  const prepared = await prepare(context);
+/** To an address that is to become a customer's. Somebody else's is told so, and nothing can be done with that letter. */
+async function prove(tx: Tx, code: CodeRow, to: string, publicUrl: string): Promise<Prepared> {
+  const owner = await findRow(tx, 'emailDirectory', { email: to });
+  // What a stranger is called is not sent to an address that nobody has proven.
+  const whom = { to, name: '', customerId: null };
+  if (owner) {
+    return {
+      ...whom,
+      letter: {
+        subject: 'Somebody wants to use this address',
+        sentences: ['Somebody wants us to write to them at this address, and it is yours. Nothing was changed.'],
+      },
+    };
+  }
+  const secret = newSecret();
+  await tx.sql`UPDATE "one_time_code" SET "link_hash" = ${secretHash(secret)} WHERE "id" = ${code.id}`;
+  return {
+    ...whom,
+    letter: {
+      subject: 'Is this your address?',
+      sentences: [
+        'Follow the link within ten minutes, and from then on receipts, notices and codes come to this address.',
+        'If you did not ask for it, do nothing: nothing happens.',
+      ],
+      link: { label: 'This is my address', url: `${publicUrl}/sign-in/link?token=${secret}` },
+    },
+  };
+}
+
+async function run(context: StepContext, publicUrl: string): Promise<void> {
+  const prepared = await prepare(context, publicUrl);
   let came = 'Sent';
   if (prepared) {
     try {
@@ -138,6 +169,13 @@ async function run(context: StepContext): Promise<void> {
 /** A code is good for minutes: a mail server that is away longer makes it worth nothing. */
 const attemptsMax = 20;
 
-export const codeSteps: readonly StepDefinition[] = [
-  { flow: noticeFlow, step: codeStep, summary: 'Mail a code', attemptsMax, run },
+/** @param publicUrl where the links in letters lead: from the configuration, never from what a request says of itself */
+export const codeSteps = (publicUrl: string): readonly StepDefinition[] => [
+  {
+    flow: noticeFlow,
+    step: codeStep,
+    summary: 'Mail a code',
+    attemptsMax,
+    run: (context) => run(context, publicUrl),
+  },
 ];

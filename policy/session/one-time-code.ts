@@ -18,11 +18,11 @@ export const codeStep = 'one_time_code';
 const codeMinutes = 10;
 const triesMax = 5;
 
-/** What a code lets somebody do: sign in, sign up, or confirm one proposal. A link may open the operators' pages too. */
-export type Purpose = 'sign_in' | 'sign_up' | 'act' | 'desk';
+/** What a code lets somebody do: sign in, sign up, or confirm one proposal. A link may prove an address, or open the operators’ pages. */
+export type Purpose = 'sign_in' | 'sign_up' | 'act' | 'address' | 'desk';
 
 /** How often in an hour one address is written to for it. */
-const asksMax: Readonly<Record<Purpose, number>> = { sign_in: 5, sign_up: 5, act: 20, desk: 20 };
+const asksMax: Readonly<Record<Purpose, number>> = { sign_in: 5, sign_up: 5, act: 20, address: 5, desk: 20 };
 
 export type CodeRow = Tables['oneTimeCode'];
 
@@ -54,23 +54,28 @@ export async function askCode(
   tx: Tx,
   code: {
     purpose: Purpose;
-    sessionId: string;
+    /** Where the code may be brought; a link alone is followed in whatever browser. */
+    sessionId?: string;
     address: Buffer;
+    /** The address itself, where it is to become a customer’s. */
+    newAddress?: string;
     customerId?: string | undefined;
     confirmationHash?: Buffer;
     /** What the letter needs besides. */
-    letter: JsonObject;
+    letter?: JsonObject;
   },
 ): Promise<void> {
-  const { purpose, sessionId, address, customerId, confirmationHash, letter } = code;
+  const { purpose, sessionId, address, newAddress, customerId, confirmationHash, letter } = code;
   const id = tx.newId('otc');
   // The one before is worth nothing from now on.
-  await tx.sql`UPDATE "one_time_code" SET "expires_at" = clock_timestamp() WHERE "session_id" = ${sessionId} AND "purpose" = ${purpose} AND "expires_at" > clock_timestamp()`;
+  await tx.sql`UPDATE "one_time_code" SET "expires_at" = clock_timestamp() WHERE "purpose" = ${purpose} AND "expires_at" > clock_timestamp()
+    AND ("session_id" = ${sessionId ?? null} OR ("address_hash" = ${address} AND "session_id" IS NULL AND "customer_id" = ${customerId ?? null}))`;
   await insertRow(tx, 'oneTimeCode', {
     id,
     purpose,
-    sessionId,
+    ...(sessionId === undefined ? {} : { sessionId }),
     addressHash: address,
+    ...(newAddress === undefined ? {} : { address: newAddress }),
     ...(customerId === undefined ? {} : { customerId }),
     ...(confirmationHash === undefined ? {} : { confirmationHash }),
     ...(await codeTimes(tx)),
@@ -80,7 +85,7 @@ export async function askCode(
     subject: id,
     step: codeStep,
     key: `${noticeFlow}:${codeStep}:${id}`,
-    input: letter,
+    ...(letter === undefined ? {} : { input: letter }),
   });
 }
 
@@ -130,9 +135,9 @@ export async function lockCode(tx: Tx, sessionId: string, purpose: Purpose): Pro
   return row;
 }
 
-export async function lockLink(tx: Tx, purpose: Purpose, hash: Buffer): Promise<CodeRow | undefined> {
+export async function lockLink(tx: Tx, purposes: readonly Purpose[], hash: Buffer): Promise<CodeRow | undefined> {
   const [row] =
-    await tx.sql<CodeRow>`SELECT * FROM "one_time_code" WHERE "link_hash" = ${hash} AND "purpose" = ${purpose}
+    await tx.sql<CodeRow>`SELECT * FROM "one_time_code" WHERE "link_hash" = ${hash} AND "purpose" = ANY (${[...purposes]}::text[])
     AND "used_at" IS NULL AND "expires_at" > clock_timestamp() FOR UPDATE`;
   return row;
 }

@@ -1,7 +1,11 @@
 import { z } from 'zod';
 import { AirtimeError } from '../../kernel/error.ts';
 import { command } from '../core/command.ts';
+import { lockResource, type Stored } from '../core/resource.ts';
 import { findRow } from '../core/table.ts';
+import { customerFacts, saveContact, withContact } from '../customer/contact.ts';
+import { customerResource } from '../customer/resource.ts';
+import { type CustomerFacts, emailUnique } from '../customer/rules.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import {
   type AskFacts,
@@ -29,10 +33,7 @@ interface RequestFacts extends AskFacts {
   customerId: string | undefined;
 }
 
-/** Where the links in letters lead; from the configuration, never from what a request says of itself. */
-export const publicUrl = z.url();
-
-const requestInput = z.object({ session: sessionInput, email: z.string().min(3).max(254), publicUrl });
+const requestInput = z.object({ session: sessionInput, email: z.string().min(3).max(254) });
 
 export const requestSignIn = command<z.infer<typeof requestInput>, RequestFacts, object>({
   name: 'sign_in.request',
@@ -50,8 +51,8 @@ export const requestSignIn = command<z.infer<typeof requestInput>, RequestFacts,
       WHERE d."email" = ${email.trim().toLowerCase()} AND c."state" <> 'closed'`;
     return { ...(await asksFor(tx, 'sign_in', address)), session: row, address, customerId: found?.id };
   },
-  async apply(tx, { session, address, customerId }, { publicUrl: url }) {
-    await askCode(tx, { purpose: 'sign_in', sessionId: session.id, address, customerId, letter: { publicUrl: url } });
+  async apply(tx, { session, address, customerId }) {
+    await askCode(tx, { purpose: 'sign_in', sessionId: session.id, address, customerId });
     return {};
   },
 });
@@ -77,19 +78,38 @@ export const enterByCode = command<{ session: Buffer; code: string }, EnterFacts
   keepRefused: (tx, facts, _input, refusal) => countTry(tx, facts, refusal),
 });
 
-/** By the link, in whatever browser it was opened. */
-export const enterByLink = command<{ session?: Buffer | undefined; token: Buffer }, EnterFacts, Tried<Made>>({
+interface LinkFacts extends EnterFacts, CustomerFacts {
+  stored: Stored | undefined;
+}
+
+/**
+ * By the link, in whatever browser it was opened. The link that a new address got proves that address: it is the
+ * customer's from now on.
+ */
+export const enterByLink = command<{ session?: Buffer | undefined; token: Buffer }, LinkFacts, Tried<Made>>({
   name: 'sign_in.enter_by_link',
   summary: 'Sign in with the mailed link',
   input: z.object({ session: sessionInput.optional(), token: z.string().max(200).transform(secretHash) }),
   audience: ['system'],
   effect: 'write',
-  rules: codeRules,
+  rules: [...codeRules, emailUnique],
   async facts(tx, { session, token }) {
     const row = session && (await lockSession(tx, session));
-    return { session: row, code: await lockLink(tx, 'sign_in', token), given: token };
+    const code = await lockLink(tx, ['sign_in', 'address'], token);
+    const address = code?.address ?? undefined;
+    const stored =
+      code?.customerId == null || address === undefined
+        ? undefined
+        : await lockResource(tx, customerResource, code.customerId);
+    const document = stored && address !== undefined ? withContact(stored.document, { email: address }) : {};
+    const customer = await customerFacts(tx, stored?.id ?? '', document, stored?.document);
+    return { ...customer, session: row, code, given: token, stored };
   },
-  apply: async (tx, facts) => ({ done: await enter(tx, facts) }),
+  async apply(tx, facts) {
+    const { stored } = facts;
+    if (stored) await saveContact(tx, { ...facts, stored });
+    return { done: await enter(tx, facts) };
+  },
   keepRefused: (tx, facts, _input, refusal) => countTry(tx, facts, refusal),
 });
 

@@ -10,7 +10,8 @@ import { refs } from '../core/party.ts';
 import { rule } from '../core/rule.ts';
 import { findRow, insertRow, type Tables, updateRows } from '../core/table.ts';
 import { runStatement, type Tx } from '../core/transaction.ts';
-import { createCustomer, createRules, customerFacts, registeredDocument, registerInput } from '../customer/commands.ts';
+import { createCustomer, createRules, registeredDocument, registerInput } from '../customer/commands.ts';
+import { customerFacts } from '../customer/contact.ts';
 import { type CustomerFacts, emailValid } from '../customer/rules.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import { wantAs } from '../inventory/wanted.ts';
@@ -30,7 +31,7 @@ import {
 import { confirmationInput, markProven, proposalOf } from '../session/second-code.ts';
 import { codeHash, secretHash } from '../session/secret.ts';
 import { endSessionRow, makeSession, type SessionRow, sessionInput, theSession } from '../session/session.ts';
-import { type Made, publicUrl } from '../session/sign-in.ts';
+import type { Made } from '../session/sign-in.ts';
 
 // Somebody who signs up is a visitor with a draft until a code that went to their address comes back: then they are a
 // customer with a card, their session is another, and what they chose can be ordered.
@@ -151,7 +152,7 @@ interface RequestFacts extends AskFacts, WholeFacts {
   customerId: string | undefined;
 }
 
-const requestInput = z.object({ session: sessionInput, publicUrl });
+const requestInput = z.object({ session: sessionInput });
 
 export const requestSignUpCode = command<z.infer<typeof requestInput>, RequestFacts, object>({
   name: 'sign_up.request_code',
@@ -173,8 +174,8 @@ export const requestSignUpCode = command<z.infer<typeof requestInput>, RequestFa
       customerId: owner?.customerId,
     };
   },
-  async apply(tx, { session, address, customerId }, { publicUrl: url }) {
-    await askCode(tx, { purpose: 'sign_up', sessionId: session.id, address, customerId, letter: { publicUrl: url } });
+  async apply(tx, { session, address, customerId }) {
+    await askCode(tx, { purpose: 'sign_up', sessionId: session.id, address, customerId });
     return {};
   },
 });

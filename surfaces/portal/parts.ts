@@ -2,68 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
 import type { Caller } from '../../kernel/caller.ts';
 import type { JsonObject } from '../../kernel/json.ts';
+import type { Entered, PortalDoor, PortalSession, SignUp } from '../../tools/portal.ts';
 import type { ToolDoor } from '../../tools/registry.ts';
 
-export interface PortalSession {
-  readonly id: string;
-  readonly kind: 'visitor' | 'customer' | 'operator';
-  readonly name: string | null;
-  readonly customerId: string | null;
-  /** Whose tools the pages use; nobody's for a visitor. */
-  readonly caller: Caller | null;
-  readonly endsAt: string;
-}
-
-/** A session that has just begun. Its secret is in the cookie and nowhere else. */
-export interface Entered {
-  readonly secret: string;
-  readonly maxAgeSeconds: number;
-  readonly session: PortalSession;
-}
-
-export interface SignUp {
-  /** The plan, by its code. */
-  readonly offering: string;
-  readonly givenName: string;
-  readonly familyName: string;
-  readonly email: string;
-  readonly phone: string | null;
-  readonly number: { readonly msisdn: string; readonly heldUntil: string } | null;
-  readonly card: {
-    readonly brand: string | null;
-    readonly lastFour: string | null;
-    readonly expiresAt: string | null;
-  } | null;
-  readonly state: 'open' | 'confirmed' | 'ordered';
-  readonly orderId: string | null;
-}
-
-/** What pages ask beside the tools: sessions, sign-in and sign-up. All of it is commands of policy underneath. */
-export interface PortalDoor {
-  begin(): Promise<Entered>;
-  find(secret: string): Promise<PortalSession | undefined>;
-  end(secret: string): Promise<void>;
-  formToken(secret: string): string;
-  isFormToken(secret: string, given: string): boolean;
-  requestSignIn(secret: string, given: { email: string }): Promise<void>;
-  signIn(secret: string, given: { code: string }): Promise<Entered>;
-  signInByLink(secret: string | undefined, given: { token: string }): Promise<Entered>;
-  signInToDesk(secret: string | undefined, given: { token: string }): Promise<Entered>;
-  startSignUp(
-    secret: string,
-    given: { offering: string; givenName: string; familyName: string; email: string; phone?: string },
-  ): Promise<SignUp>;
-  readSignUp(secret: string): Promise<SignUp | undefined>;
-  offerNumbers(secret: string): Promise<string[]>;
-  holdNumber(secret: string, given: { msisdn: string }): Promise<{ msisdn: string; heldUntil: string }>;
-  keepCard(secret: string, given: { token: string }): Promise<void>;
-  requestSignUpCode(secret: string): Promise<void>;
-  confirmSignUp(secret: string, given: { code: string }): Promise<Entered>;
-  buySignUp(secret: string): Promise<{ orderId: string }>;
-  /** @param given.what stands in the letter, so that a person sees what the code is for */
-  requestSecondCode(secret: string, given: { confirmation: string; what?: string }): Promise<void>;
-  giveSecondCode(secret: string, given: { confirmation: string; code: string }): Promise<void>;
-}
+export type { Entered, PortalDoor, PortalSession, SignUp };
 
 /** Conversations with the assistant, as the chat door answers them. */
 export interface ChatDoor {

@@ -22,6 +22,7 @@ CREATE TABLE "one_time_code" (
     "purpose" TEXT NOT NULL,
     "session_id" TEXT,
     "address_hash" BYTEA,
+    "address" TEXT,
     "customer_id" TEXT,
     "token_id" TEXT,
     "confirmation_hash" BYTEA,

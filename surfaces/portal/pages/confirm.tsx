@@ -63,7 +63,8 @@ const acts: Readonly<Record<string, Act>> = {
     title: 'Change of details',
     does: 'Change my details',
     back: () => '/account/details',
-    next: () => '/account/details?done=contact-changed',
+    next: (_, result) =>
+      `/account/details?done=${typeof result.unprovenEmail === 'string' ? 'address-unproven' : 'contact-changed'}`,
   },
 };
 

@@ -15,6 +15,7 @@ const done: Readonly<Record<string, string>> = {
   'card-removed': 'The card is gone.',
   'card-preferred': 'That card is charged from now on.',
   'contact-changed': 'Your details are changed.',
+  'address-unproven': 'We mailed a link to the new address. It takes the place of the old one once you follow it.',
   'ticket-opened': 'We have it. You find our answer here and in your mail.',
   'note-added': 'Added to the ticket.',
   live: 'Paid, and your line is live. Scan the code with the phone that gets it.',
