@@ -207,8 +207,8 @@ async function show(visit: Visit): Promise<Reply> {
         </section>
         <Commands
           lines={[
-            { does: 'Open a ticket', line: `bss ticket open --customer-id ${view.id} --name '…'` },
-            { does: 'Sell another line', line: `bss order place --customer-id ${view.id} --offering PLAN_M` },
+            { does: 'Open a ticket', line: `bss ticket open '…' '…' --customer-id ${view.id}` },
+            { does: 'Sell another line', line: `bss order place ${view.id} PLAN_M` },
             { does: 'See the whole card', line: `bss customer show ${view.id}` },
           ]}
         />

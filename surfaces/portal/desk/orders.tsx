@@ -232,7 +232,7 @@ async function show(visit: Visit): Promise<Reply> {
             { does: 'Cancel it, before it begins', line: `bss order cancel ${view.id}` },
             ...steps
               .filter(({ condition }) => condition === 'parked' || condition === 'retrying')
-              .map(({ id, step }) => ({ does: `Try ${step} again now`, line: `bss flow retry --id ${id}` })),
+              .map(({ id, step }) => ({ does: `Try ${step} again now`, line: `bss flow retry ${id}` })),
           ]}
         />
       </>

@@ -98,7 +98,7 @@ async function work(visit: Visit): Promise<Reply> {
         </Card>
         <Commands
           lines={[
-            { does: 'Try a step again now', line: `bss flow retry --id ${steps[0]?.id ?? 'stp_…'}` },
+            { does: 'Try a step again now', line: `bss flow retry ${steps[0]?.id ?? 'stp_…'}` },
             {
               does: 'Send a subscriber what it did not take',
               line: `bss notification replay ${parked.items[0]?.hub ?? 'hub_…'}`,
