@@ -94,8 +94,8 @@ export async function makeWorld(server: ServerProcess, days: number): Promise<Wo
     'the id of a ticket',
   );
   await server.tool('ticket.note', {
-    ticketId: ticket,
-    note: 'The mast there was mended yesterday. Is it better now?',
+    id: ticket,
+    text: 'The mast there was mended yesterday. Is it better now?',
   });
   await server.tool('hub.register', { api: 'TMF622', callback: 'http://127.0.0.1:9/nobody' });
   const bill = itemsIn(await server.tool('bill.list', { customerId: ada.customerId })).at(-1);
