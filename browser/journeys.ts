@@ -289,11 +289,11 @@ export async function manage(journey: Journey): Promise<void> {
   await page.waitForURL('**done=note-added');
 
   await page.goto(`${walk.url}/account/chat?new=1`);
-  await fill(page, 'Your question', 'How much data is left?');
+  await fill(page, 'Your question', `How much data is left on ${world.ada.msisdn}?`);
   await press(page, 'Ask');
   await page.locator('.said.by-assistant:not(.is-waiting)').last().waitFor({ timeout: 30_000 });
   await lookHere(walk, page, 'account chat answered', size);
-  await fill(page, 'Your question', 'Top up 1 GB please');
+  await fill(page, 'Your question', `Top up 1 GB on ${world.ada.msisdn} please`);
   await press(page, 'Ask');
   await page.locator('.chat-proposal a').first().waitFor({ timeout: 30_000 });
   await page.locator('.chat-proposal a').first().click();

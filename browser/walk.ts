@@ -78,7 +78,7 @@ export async function lookAt(
     let rulesKept = looked.rulesKept;
     await walk.gallery.take(visited.page, screen.name, `${size.name}-${first}`);
     for (const scheme of options.schemes.slice(1)) {
-      await visited.page.emulateMedia({ colorScheme: scheme });
+      await paint(visited.page, scheme);
       const judged = await axe(visited.page);
       faults.push(...judged.faults.map((one) => `${scheme}: ${one}`));
       rulesKept += judged.rulesKept;
@@ -146,13 +146,19 @@ async function askFor(walk: Walk, screen: Screen, path: string, state: State | u
   }
 }
 
+/** Changes the colours and waits until the last of them has got there: they change over a moment. */
+async function paint(page: Page, scheme: Scheme): Promise<void> {
+  await page.emulateMedia({ colorScheme: scheme });
+  await page.waitForTimeout(200);
+}
+
 /** A page that was clicked to, as it stands: looked at where a person is in the middle of something. */
 export async function lookHere(walk: Walk, page: Page, name: string, size: Size): Promise<void> {
   await page.waitForLoadState('load');
   const faults: string[] = [];
   let rulesKept = 0;
   for (const scheme of schemes) {
-    await page.emulateMedia({ colorScheme: scheme });
+    await paint(page, scheme);
     const judged = await axe(page);
     rulesKept += judged.rulesKept;
     faults.push(...judged.faults.map((one) => `${scheme}: ${one}`));

@@ -146,7 +146,7 @@ async function addNote(visit: Visit): Promise<Reply> {
     const { note } = wanted(visit.form, [
       { name: 'note', label: 'The note', max: 4000, remedy: 'Type a line or two.' },
     ]);
-    await visit.run('ticket.note', { ticketId, note });
+    await visit.run('ticket.note', { id: ticketId, text: note });
     return redirect(`/account/help/${encodeURIComponent(ticketId)}?done=note-added`);
   } catch (error) {
     return ticketPage(visit, problemOf(error));
