@@ -15,6 +15,7 @@ import { execute, type Policy } from '../policy/core/command.ts';
 import { runStatement } from '../policy/core/transaction.ts';
 import { hubSecret } from '../policy/notification/signature.ts';
 import { receiveGatewayEvent } from '../policy/payment/gateway-event.ts';
+import { makeDeskLink } from '../policy/session/desk.ts';
 import { type Books, booksShape, checkBooks } from '../read/views/books.ts';
 import { advanceClock, bindExtra, type ExtraTool } from '../tools/extra.ts';
 import type { Tool } from '../tools/registry.ts';
@@ -194,7 +195,22 @@ const checkBooksTool: ExtraTool<Record<string, never>, Books> = {
   examples: ['bss books check'],
 };
 
-/** What workers carry out, or only a sandbox has. */
+const deskLink = z.object({
+  url: z.string().describe('Opens the pages once; shown this once'),
+  expiresAt: z.iso.datetime(),
+});
+
+const openDesk: ExtraTool<Record<string, never>, z.infer<typeof deskLink>> = {
+  name: 'session.open_desk',
+  summary: 'Make a link that opens the operators’ pages in a browser, once, within ten minutes',
+  audience: ['operator'],
+  effect: 'write',
+  input: z.strictObject({}),
+  output: deskLink,
+  examples: ['bss desk'],
+};
+
+/** What workers carry out, or only a sandbox has, or needs the address of the server. */
 // biome-ignore lint/suspicious/noExplicitAny: a heterogeneous list has no common type but this
 export const extraDefinitions: readonly ExtraTool<any, any>[] = [
   advanceClock,
@@ -210,6 +226,7 @@ export const extraDefinitions: readonly ExtraTool<any, any>[] = [
   startChargeback,
   closeDispute,
   checkBooksTool,
+  openDesk,
 ];
 
 export interface ExtraParts {
@@ -221,9 +238,11 @@ export interface ExtraParts {
   readonly network: Network;
   readonly signingSecret: string;
   readonly mail: Mail;
+  readonly publicUrl: string;
 }
 
-export function bindExtras({ policy, worker, clock, gateway, network, signingSecret, mail }: ExtraParts): Tool[] {
+export function bindExtras(parts: ExtraParts): Tool[] {
+  const { policy, worker, clock, gateway, network, signingSecret, mail, publicUrl } = parts;
   // The sandbox has no address to call: it gives notice here, in the shape in which a real gateway's notice is kept.
   const tell = (id: string, type: string, gatewayReference: string, caller: Caller) =>
     execute(policy, receiveGatewayEvent, { id, type, gatewayReference }, caller);
@@ -286,6 +305,10 @@ export function bindExtras({ policy, worker, clock, gateway, network, signingSec
       return { key, ended };
     }),
     bindExtra(checkBooksTool, () => checkBooks(policy.pool, policy.outside.gateway)),
+    bindExtra(openDesk, async (_input, caller) => {
+      const { path, expiresAt } = await execute(policy, makeDeskLink, {}, caller);
+      return { url: `${publicUrl}${path}`, expiresAt };
+    }),
     bindExtra(clearFaults, async () => {
       await gateway?.clearPlans();
       if (isSandboxNetwork(network)) await network.clearPlans();

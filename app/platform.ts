@@ -229,6 +229,7 @@ export async function startPlatform(
         network: outside.network,
         signingSecret,
         mail: outside.mail,
+        publicUrl: configuration.publicUrl,
       }),
     });
     const wire: Wire = { policy, pool: connected.pool, publicUrl: configuration.publicUrl, wake };

@@ -7,6 +7,8 @@ import { commands } from '../policy/commands.ts';
 import { execute, type Policy, transaction } from '../policy/core/command.ts';
 import { runStatement } from '../policy/core/transaction.ts';
 import { createAccessToken, revokeAccessToken } from '../policy/identity/access-token.ts';
+import { makeDeskLink } from '../policy/session/desk.ts';
+import { forgetSessions } from '../policy/session/session.ts';
 import { type Entered, type PortalDoor, portalOf } from './portal.ts';
 import { queriesFor } from './queries.ts';
 import { makeTools, type ToolDoor } from './registry.ts';
@@ -519,6 +521,122 @@ describe('a second code', () => {
   });
 });
 
+describe('what customers do themselves', () => {
+  async function lineOf() {
+    const customerId = await house.customer();
+    const order = await house.order(customerId);
+    await house.settle();
+    const who = await signedIn(customerId);
+    return { customerId, line: (await house.state(order)).subscriptionId ?? '', ...who };
+  }
+  type Who = Awaited<ReturnType<typeof lineOf>>;
+
+  /** Proposed, the code typed, and confirmed, as the pages do it. */
+  async function confirmed(who: Who, tool: string, input: object) {
+    const { confirmation } = await tools.propose(tool, input, who.caller);
+    await portal.requestSecondCode(who.secret, { confirmation: confirmation.token });
+    const { code } = await letter(who.email);
+    await portal.giveSecondCode(who.secret, { confirmation: confirmation.token, code });
+    const { result } = await tools.confirm(tool, input, who.caller, confirmation.token);
+    await house.settle();
+    return result;
+  }
+  const cardsOf = async (customerId: string) =>
+    rows<{ id: string; isPreferred: boolean }>(
+      `SELECT "id", "is_preferred" FROM "payment_method" WHERE "customer_id" = $1 AND "state" = 'active' ORDER BY "id"`,
+      [customerId],
+    );
+
+  it('cards are added, preferred and taken off, but never the last one of a live line', async () => {
+    const who = await lineOf();
+    const [first] = await cardsOf(who.customerId);
+    await expect(tools.propose('card.remove', { cardId: first?.id }, who.caller)).rejects.toMatchObject({
+      code: 'card.not_last_of_live_line',
+    });
+    await tools.run('card.add', { token: 'tok_visa_more' }, who.caller);
+    const second = (await cardsOf(who.customerId)).find(({ id }) => id !== first?.id);
+    await tools.run('card.prefer', { cardId: second?.id }, who.caller);
+    expect((await cardsOf(who.customerId)).filter((card) => card.isPreferred)).toEqual([
+      { ...second, isPreferred: true },
+    ]);
+    expect(await confirmed(who, 'card.remove', { cardId: second?.id })).toEqual({ id: second?.id });
+    expect(await cardsOf(who.customerId)).toEqual([{ ...first, isPreferred: true }]);
+  });
+
+  it('the eSIM is replaced', async () => {
+    const who = await lineOf();
+    const before = await rows('SELECT "esim_id" FROM "subscription" WHERE "id" = $1', [who.line]);
+    await confirmed(who, 'subscription.replace_esim', { subscriptionId: who.line });
+    expect(await rows('SELECT "esim_id" FROM "subscription" WHERE "id" = $1', [who.line])).not.toEqual(before);
+  });
+
+  it('tickets are opened, read and written to', async () => {
+    const who = await lineOf();
+    const made = await tools.run('ticket.open', { name: 'No data', description: 'Since noon' }, who.caller);
+    const id = isJsonObject(made) ? String(made.id) : '';
+    await tools.run('ticket.note', { id, text: 'Still nothing' }, who.caller);
+    expect(await tools.run('ticket.list', { open: true }, who.caller)).toMatchObject({
+      items: [{ id, name: 'No data' }],
+    });
+    expect(await tools.run('ticket.show', { ticketId: id }, who.caller)).toMatchObject({
+      description: 'Since noon',
+      notes: [{ text: 'Still nothing' }],
+    });
+  });
+
+  it('what is another’s is answered like what there is not, and left as it is', async () => {
+    const [victim, who] = [await lineOf(), await lineOf()];
+    const [card] = await cardsOf(victim.customerId);
+    const made = await tools.run('ticket.open', { name: 'Mine', description: 'Alone' }, victim.caller);
+    const ticket = isJsonObject(made) ? String(made.id) : '';
+    const answerOf = (work: Promise<unknown>) =>
+      work.then(
+        () => 'done',
+        (error: unknown) => String(error).replaceAll(/(pme|sub|tck)_\w+/g, 'id'),
+      );
+    const none = '0'.repeat(26);
+    for (const [tool, input, unknown] of [
+      ['card.remove', { cardId: card?.id }, { cardId: `pme_${none}` }],
+      ['subscription.replace_esim', { subscriptionId: victim.line }, { subscriptionId: `sub_${none}` }],
+    ] as const) {
+      const told = await answerOf(tools.propose(tool, input, who.caller));
+      expect([tool, told]).toEqual([tool, await answerOf(tools.propose(tool, unknown, who.caller))]);
+      expect(told).not.toBe('done');
+    }
+    for (const [tool, input, unknown] of [
+      ['card.prefer', { cardId: card?.id }, { cardId: `pme_${none}` }],
+      ['ticket.show', { ticketId: ticket }, { ticketId: `tck_${none}` }],
+      ['ticket.note', { id: ticket, text: 'x' }, { id: `tck_${none}`, text: 'x' }],
+    ] as const) {
+      const told = await answerOf(tools.run(tool, input, who.caller));
+      expect([tool, told]).toEqual([tool, await answerOf(tools.run(tool, unknown, who.caller))]);
+      expect(told).not.toBe('done');
+    }
+    expect(await tools.run('ticket.list', {}, who.caller)).toMatchObject({ items: [] });
+    for (const tool of ['card.add', 'order.place', 'customer.change_contact']) {
+      const call = tools.run(tool, { customerId: victim.customerId, token: 'tok_visa' }, who.caller);
+      await expect(call).rejects.toMatchObject({ name: expect.stringMatching(/AirtimeError|Refusal/) });
+    }
+    expect(await cardsOf(victim.customerId)).toHaveLength(1);
+  });
+});
+
+describe('what is over', () => {
+  it('is forgotten a day later', async () => {
+    const { secret } = await chosen();
+    const [{ session }] = [await portal.begin()];
+    for (const table of ['one_time_code', 'sign_up'])
+      await change(`UPDATE "${table}" SET "created_at" = "created_at" - interval '25 hours'`);
+    await change(`UPDATE "portal_session" SET "ends_at" = clock_timestamp() - interval '25 hours' WHERE "id" = $1`, [
+      session.id,
+    ]);
+    await execute(house.policy, forgetSessions, {}, house.caller);
+    expect(await rows('SELECT 1 FROM "sign_up" UNION ALL SELECT 1 FROM "one_time_code"')).toEqual([]);
+    expect(await rows('SELECT 1 FROM "portal_session" WHERE "id" = $1', [session.id])).toEqual([]);
+    expect(await portal.find(secret)).toMatchObject({ kind: 'visitor' });
+  });
+});
+
 describe('another address', () => {
   async function changed(email: string) {
     const customerId = await house.customer();
@@ -589,8 +707,8 @@ describe('the operators’ pages', () => {
 
   it('open by a link that works once', async () => {
     const { id, caller } = await token();
-    const made = await tools.run('desk.link', {}, caller);
-    const link = isJsonObject(made) && typeof made.path === 'string' ? (made.path.split('token=')[1] ?? '') : '';
+    const { path } = await execute(house.policy, makeDeskLink, {}, caller);
+    const link = path.split('token=')[1] ?? '';
     const { session } = await portal.signInToDesk(undefined, { token: link });
     expect(session).toMatchObject({
       kind: 'operator',
@@ -616,7 +734,7 @@ describe('the operators’ pages', () => {
 
 describe('no other surface', () => {
   it('has what only the pages may call', () => {
-    const only = /^(session|sign_in|sign_up|second_code|one_time_code|number\.hold|desk\.enter)/;
+    const only = /^(session|sign_in|sign_up|second_code|one_time_code|number\.hold|desk)/;
     const house_ = commands.filter(({ name }) => only.test(name));
     expect(house_.length).toBeGreaterThan(12);
     for (const { name, audience } of house_) {
@@ -633,25 +751,35 @@ describe('no other surface', () => {
     }
   });
 
-  it.each(['session.begin', 'sign_in.enter', 'sign_up.confirm', 'second_code.give', 'number.hold', 'desk.enter'])(
-    'runs %s for anybody',
-    async (name) => {
-      for (const audience of audiences) {
-        const caller: Caller = {
-          ...house.caller,
-          audience,
-          ...(audience === 'customer' ? { customerId: 'cus_1' } : {}),
-        };
-        await expect(tools.run(name, {}, caller)).rejects.toMatchObject({ status: 404 });
-        await expect(tools.propose(name, {}, caller)).rejects.toMatchObject({ status: 404 });
-        await expect(tools.confirm(name, {}, caller, 'cnf_x')).rejects.toMatchObject({ status: 404 });
-      }
-    },
-  );
-
-  it('gives operators the link, and customers not', async () => {
-    expect(tools.list(house.caller).map(({ name }) => name)).toContain('desk.link');
-    const { caller } = await signedIn();
-    await expect(tools.run('desk.link', {}, caller)).rejects.toMatchObject({ status: 404 });
+  it.each([
+    'session.begin',
+    'session.touch',
+    'session.end',
+    'session.forget',
+    'sign_in.request',
+    'sign_in.enter',
+    'sign_in.enter_by_link',
+    'sign_up.start',
+    'sign_up.keep_card',
+    'sign_up.request_code',
+    'sign_up.confirm',
+    'sign_up.confirm_order',
+    'sign_up.record_order',
+    'second_code.request',
+    'second_code.give',
+    'number.hold',
+    'desk.enter',
+    'desk.make_link',
+  ])('runs %s for anybody', async (name) => {
+    for (const audience of audiences) {
+      const caller: Caller = {
+        ...house.caller,
+        audience,
+        ...(audience === 'customer' ? { customerId: 'cus_1' } : {}),
+      };
+      await expect(tools.run(name, {}, caller)).rejects.toMatchObject({ status: 404 });
+      await expect(tools.propose(name, {}, caller)).rejects.toMatchObject({ status: 404 });
+      await expect(tools.confirm(name, {}, caller, 'cnf_x')).rejects.toMatchObject({ status: 404 });
+    }
   });
 });

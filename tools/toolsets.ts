@@ -63,7 +63,7 @@ const everyday: Readonly<Record<Audience, readonly string[]>> = {
 };
 
 /** Their answers hold a secret, which belongs on a person's screen and in no model's context. */
-const secret: ReadonlySet<string> = new Set(['token.create', 'token.rotate', 'hub.secret', 'desk.link']);
+const secret: ReadonlySet<string> = new Set(['token.create', 'token.rotate', 'hub.secret', 'session.open_desk']);
 
 export const answersSecret = (tool: string): boolean => secret.has(tool);
 

@@ -8,6 +8,10 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
       'A token must not be guessed by anybody, so it comes from the machine and not from the seed of a simulation.',
     'policy/core/confirmation.ts: node:crypto randomBytes':
       'A confirmation must not be guessed by anybody, so it comes from the machine and not from the seed of a simulation.',
+    'policy/session/secret.ts: node:crypto randomBytes':
+      'A session must not be guessed by anybody, so it comes from the machine and not from the seed of a simulation.',
+    'policy/session/secret.ts: node:crypto randomInt':
+      'A code must not be guessed by anybody, so it comes from the machine and not from the seed of a simulation.',
     'surfaces/http/server.ts: process.hrtime': 'How long an answer took is a figure about the machine.',
     'surfaces/http/exchange.ts: node:crypto randomUUID': 'A request gets a name for the log; nothing is decided by it.',
     'surfaces/cli/connection.ts: node:crypto randomUUID':

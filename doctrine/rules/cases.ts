@@ -9,6 +9,7 @@ import { lifeCases } from './life-cases.ts';
 import { lineCases } from './line-cases.ts';
 import { orderCases } from './order-cases.ts';
 import { payingCases } from './paying-cases.ts';
+import { portalCases } from './portal-cases.ts';
 
 /** A rule that is judged inside a function of the database and has no switch there: what is taken out of the function. */
 export interface Planted {
@@ -26,6 +27,7 @@ export const cases: Readonly<Record<string, Case>> = {
   ...lineCases,
   ...orderCases,
   ...payingCases,
+  ...portalCases,
 };
 
 /** Rules of the database that no caller can switch off, not even a test: the function is replaced in the test's own. */

@@ -5,14 +5,16 @@ import { chatPages } from '../../app/chat.ts';
 import { bindExtras } from '../../app/extra-tools.ts';
 import { apis } from '../../generated/operations.ts';
 import { createHandlers } from '../../handlers/index.ts';
+import { AirtimeError } from '../../kernel/error.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../kernel/json.ts';
 import { commands } from '../../policy/commands.ts';
 import { type Policy, transaction } from '../../policy/core/command.ts';
 import { runStatement } from '../../policy/core/transaction.ts';
 import { activationCommandsFor, resourceCommandsFor } from '../../policy/resources.ts';
 import { testDoor, testTokens } from '../../surfaces/http/testing.ts';
+import { type PortalDoor, portalOf } from '../../tools/portal.ts';
 import { queriesFor } from '../../tools/queries.ts';
-import { makeTools } from '../../tools/registry.ts';
+import { makeTools, type ToolDoor } from '../../tools/registry.ts';
 import { openHouse, operator } from '../house.ts';
 import { refusedHost } from './refused-host.ts';
 
@@ -48,6 +50,12 @@ export interface World {
   tool(name: string, input: Json, headers?: Record<string, string>): Promise<Answer>;
   /** One request at the door of conversations, without a model. */
   chat(path: string, body: Json, headers?: Record<string, string>): Promise<Answer>;
+  /** One act at the pages, as a session of theirs does it. */
+  page(act: (pages: PortalDoor, tools: ToolDoor) => Promise<unknown>): Promise<Answer>;
+  /** What is done at the pages before, with every rule on. */
+  prepared<T>(act: (pages: PortalDoor) => Promise<T>): Promise<T>;
+  /** The code of the last letter that an address got. */
+  mailedCode(to: string): Promise<string>;
   /** A resource made by a request that must succeed. @returns its id. */
   made(target: string, body: Json): Promise<string>;
   customer(card?: string): Promise<string>;
@@ -120,6 +128,7 @@ export async function openWorld(): Promise<OpenWorld> {
       network: house.network,
       signingSecret: 'doctrine',
       mail: house.mail,
+      publicUrl: 'https://bss.example.com',
     }),
   });
   const door = await testDoor({
@@ -157,6 +166,29 @@ export async function openWorld(): Promise<OpenWorld> {
     const text = await response.text();
     const read: unknown = text === '' ? {} : JSON.parse(text);
     return { status: response.status, text, body: isJsonObject(read) ? read : {} };
+  }
+
+  const pages = portalOf({ policy, tools });
+
+  async function atPages(act: () => Promise<unknown>): Promise<Answer> {
+    try {
+      const body: unknown = JSON.parse(JSON.stringify((await act()) ?? {}));
+      return { status: 200, text: JSON.stringify(body), body: isJsonObject(body) ? body : {} };
+    } catch (error) {
+      if (!(error instanceof AirtimeError)) throw error;
+      const body = { reason: error.reason, message: error.message };
+      return { status: error.status, text: JSON.stringify(body), body };
+    }
+  }
+
+  async function withEveryRule<T>(work: () => Promise<T>): Promise<T> {
+    const held = [...off];
+    off.clear();
+    try {
+      return await work();
+    } finally {
+      for (const code of held) off.add(code);
+    }
   }
 
   /** `TMF622 productOrder/ord_1` as a path. */
@@ -202,17 +234,24 @@ export async function openWorld(): Promise<OpenWorld> {
     tmf: (method, target, body, headers) => ask(method, pathOf(target), body, headers),
     tool: (name, input, headers) => ask('POST', `/tools/${name}`, input, headers),
     chat: (path, body, headers) => ask('POST', `/chat${path}`, body, headers),
-    async made(target, body) {
-      const held = [...off];
-      off.clear();
-      try {
+    page: (act) => atPages(() => act(pages, tools)),
+    prepared: (act) => withEveryRule(() => act(pages)),
+    async mailedCode(to) {
+      await house.settle();
+      const [letter] = await house.mail.messages({ to, limit: 1 });
+      return (
+        /Code:\s+(\d{3}) (\d{3})/
+          .exec(letter?.text ?? '')
+          ?.slice(1)
+          .join('') ?? ''
+      );
+    },
+    made: (target, body) =>
+      withEveryRule(async () => {
         const answer = await ask('POST', pathOf(target), body);
         if (answer.status >= 300 || typeof answer.body.id !== 'string') throw new Error(`${target}: ${answer.text}`);
         return answer.body.id;
-      } finally {
-        for (const code of held) off.add(code);
-      }
-    },
+      }),
     customer: house.customer,
     cardOf,
     accountOf,

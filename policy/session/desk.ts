@@ -16,18 +16,13 @@ interface LinkFacts {
   tokenId: string | undefined;
 }
 
-/** The server's own address is put before the path by whoever shows it. */
+/** Whoever knows the address of the server puts it before the path. */
 export const makeDeskLink = command<Record<string, never>, LinkFacts, { path: string; expiresAt: string }>({
-  name: 'desk.link',
-  summary: 'Make a link that opens the operators’ pages once, within ten minutes',
+  name: 'desk.make_link',
+  summary: 'Make a link to the operators’ pages',
   input: z.strictObject({}),
-  output: z.object({
-    path: z.string().describe('Put it behind the address of the server; shown this once'),
-    expiresAt: z.iso.datetime(),
-  }),
-  audience: ['operator'],
+  audience: ['system'],
   effect: 'write',
-  examples: ['bss desk link'],
   rules: [],
   async facts(tx) {
     return { tokenId: (await findRow(tx, 'accessToken', { id: tx.caller.id }))?.id };
@@ -55,7 +50,7 @@ interface EnterFacts {
 export const deskTokenIsLive = rule<EnterFacts>({
   code: 'desk.token_is_live',
   sentence:
-    'This opens nothing: it is no token of an operator, and no link that still waits. Type bss desk link for a new one.',
+    'This opens nothing: it is no token of an operator, and no link that still waits. Type bss desk for a new one.',
   kept: (facts) => facts.tokenId !== null,
 });
 

@@ -255,7 +255,13 @@ export const noteTicket = command<z.infer<typeof noteInput>, MoveFacts, Stored>(
   positional: ['id', 'text'],
   examples: ['bss ticket note tck_… "The customer restarted the phone"'],
   rules: [belongsToCaller<MoveFacts>(({ stored }) => customerIdOf(stored.document))],
-  facts: (tx, input) => moveFacts(tx, input.id, undefined, input.text),
+  async facts(tx, input) {
+    const facts = await moveFacts(tx, input.id, undefined, input.text);
+    const isForeign = tx.caller.audience === 'customer' && customerIdOf(facts.document) !== tx.caller.customerId;
+    // One of somebody else is answered like one that there is not.
+    if (isForeign && !tx.rulesOff.has('ownership.is_callers')) throw notFound('troubleTicket', input.id);
+    return facts;
+  },
   apply: move,
 });
 

@@ -23,6 +23,7 @@ export const shortVerbs: Readonly<Record<string, string>> = {
   trace: 'event.trace',
   rules: 'rule.list',
   top: 'dashboard.show',
+  desk: 'session.open_desk',
 };
 
 /** Money and what ends for good: it is proposed first, and a person says yes. */

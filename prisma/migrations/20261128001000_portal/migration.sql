@@ -87,8 +87,6 @@ CREATE UNIQUE INDEX "sign_up_session_id_key" ON "sign_up"("session_id");
 -- CreateIndex
 CREATE INDEX "sign_up_created_at_idx" ON "sign_up"("created_at");
 
-ALTER TABLE "portal_session" ADD CONSTRAINT "portal_session_kind_check" CHECK ("kind" IN ('visitor', 'customer', 'operator')),
-  ADD CONSTRAINT "portal_session_whose_check" CHECK (("kind" = 'customer') = ("customer_id" IS NOT NULL) AND ("kind" = 'operator') = ("token_id" IS NOT NULL));
 -- Few numbers are wanted at a time, of very many.
 CREATE INDEX "phone_number_wanted" ON "phone_number" ("wanted_by") WHERE "wanted_by" IS NOT NULL;
 
