@@ -106,7 +106,7 @@ export function mountPortal(server: Pick<HttpServer, 'mount'>, wiring: PortalWir
   const { policy, publicUrl, guardsOff, wake } = wiring;
   const judge = (input: JsonObject) => judgeValue(input, httpLimits, { aboutPaying: false, rulesOff: policy.rulesOff });
   const tools = judgedTools(wiring.tools, judge);
-  const door = portalOf({ policy, tools, publicUrl, ...(guardsOff ? { guardsOff } : {}) });
+  const door = portalOf({ policy, tools, wake });
   const judgedDoor: PortalDoor = {
     ...door,
     startSignUp: async (secret, details) => {
@@ -136,8 +136,6 @@ export function mountPortal(server: Pick<HttpServer, 'mount'>, wiring: PortalWir
     return loading;
   };
   const handler: RequestHandler = (request, response, next) => {
-    // What a form asks for may leave work behind: an order, a letter with a code.
-    if (request.method === 'POST') response.once('finish', wake);
     load().then((handle) => handle(request, response, next), next);
   };
   for (const path of portalPaths) server.mount(path, handler);

@@ -43,7 +43,7 @@ function askPage(visit: Visit, problem?: Problem): Page {
               <Actions label="Sign in" />
             </Form>
             <div class="section">
-              <Command does="At the terminal, a link that signs you in once" line="bss desk link" />
+              <Command does="At the terminal, a link that signs you in once" line="bss desk" />
             </div>
           </>
         ) : (
@@ -60,7 +60,7 @@ function askPage(visit: Visit, problem?: Problem): Page {
 async function enter(visit: Visit): Promise<Reply> {
   try {
     const { token } = wanted(visit.form, [
-      { name: 'token', label: 'The token', max: 300, remedy: 'Paste it as it was made, or type bss desk link.' },
+      { name: 'token', label: 'The token', max: 300, remedy: 'Paste it as it was made, or type bss desk.' },
     ]);
     return redirect('/desk', await visit.parts.door.signInToDesk(visit.secret, { token }));
   } catch (error) {
