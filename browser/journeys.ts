@@ -94,7 +94,7 @@ export async function signInToDesk(journey: Journey): Promise<void> {
 export async function signInToDeskByLink(journey: Journey): Promise<void> {
   const { walk, server } = journey;
   const { context, page } = await opened(journey, { hasScripts: false });
-  const told = await server.bss(['desk']);
+  const told = await server.bss(['desk', '--json']);
   const path = /\/desk\/sign-in\?token=[\w-]+/.exec(told)?.[0];
   if (path === undefined) throw new Error(`bss desk printed no link: ${told.slice(0, 200)}`);
   await page.goto(walk.url + path);

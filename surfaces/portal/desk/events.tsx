@@ -129,28 +129,18 @@ const rowHeight = 44;
 const over = 24;
 
 /** Beside each event its lane: where a thing is first and last spoken of, and that it goes on between. */
-function Lanes({ types, told, index }: { types: readonly string[]; told: readonly Beat[]; index: number }) {
+function Lanes({ spans, index, here }: { spans: readonly (readonly [number, number])[]; index: number; here: number }) {
+  const middle = rowHeight / 2;
+  const width = spans.length * laneWidth;
+  const lines = spans.flatMap(([first, last], lane) => {
+    if (index < first || index > last || first === last) return [];
+    const from = index === first ? middle : -over;
+    return [`M${lane * laneWidth + laneWidth / 2} ${from}V${index === last ? middle : rowHeight + over}`];
+  });
   return (
-    <svg
-      class="lanes"
-      width={types.length * laneWidth}
-      height={rowHeight}
-      viewBox={`0 0 ${types.length * laneWidth} ${rowHeight}`}
-      aria-hidden="true"
-    >
-      {types.map((type, lane) => {
-        const x = lane * laneWidth + laneWidth / 2;
-        const first = told.findIndex(({ event }) => event.resourceType === type);
-        const last = told.findLastIndex(({ event }) => event.resourceType === type);
-        const isHere = told[index]?.event.resourceType === type;
-        return (
-          <g key={type}>
-            {first < index && index <= last ? <line x1={x} x2={x} y1={-over} y2={rowHeight / 2} /> : null}
-            {first <= index && index < last ? <line x1={x} x2={x} y1={rowHeight / 2} y2={rowHeight + over} /> : null}
-            {isHere ? <circle cx={x} cy={rowHeight / 2} r="6" /> : null}
-          </g>
-        );
-      })}
+    <svg class="lanes" width={width} height={rowHeight} aria-hidden="true">
+      <path d={lines.join('')} />
+      <circle cx={here * laneWidth + laneWidth / 2} cy={middle} r="6" />
     </svg>
   );
 }
@@ -159,13 +149,17 @@ function Lanes({ types, told, index }: { types: readonly string[]; told: readonl
 function Swimlane({ view }: { view: TraceView }) {
   const types = [...new Set(view.events.map((event) => event.resourceType))].sort((a, b) => laneRank(a) - laneRank(b));
   const told = beats(view.events);
+  const spans = types.map((type) => {
+    const isOf = ({ event }: Beat) => event.resourceType === type;
+    return [told.findIndex(isOf), told.findLastIndex(isOf)] as const;
+  });
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
     <section class="swimlane" aria-label="What happened, oldest first" tabIndex={0}>
       <ol>
         {told.map(({ event, count }, index) => (
           <li key={event.id}>
-            <Lanes types={types} told={told} index={index} />
+            <Lanes spans={spans} index={index} here={types.indexOf(event.resourceType)} />
             <span class="beat">
               <span class="beat-what">
                 <strong>{laneName(event.resourceType)}</strong> {noted(event)}
@@ -184,7 +178,7 @@ function Swimlane({ view }: { view: TraceView }) {
 
 async function trace(visit: Visit): Promise<Reply> {
   const id = visit.params.id ?? asked(visit.query.get('of')) ?? '';
-  const view = await visit.read(traceEvents, { id, limit: 120 });
+  const view = await visit.read(traceEvents, { id, limit: 100 });
   const hidden = view.total - view.events.length;
   return page({
     title: `The story of ${view.id}`,
