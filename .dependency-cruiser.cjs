@@ -44,7 +44,7 @@ const forbidden = [
     name: 'surfaces-are-apart',
     comment: 'One surface is not built on another. The start of the terminal hands `bss mcp` over to the one for agents.',
     severity: 'error',
-    from: { path: '^surfaces/([^/]+)/', pathNot: [tests, '^surfaces/cli/main\\.ts$'] },
+    from: { path: '^surfaces/([^/]+)/', pathNot: [tests, '^surfaces/cli/start\\.ts$'] },
     to: { path: '^surfaces/', pathNot: '^surfaces/$1/' },
   },
   room(

@@ -30,6 +30,7 @@ generated/prisma/client.ts: node_modules/.package-lock.json prisma/schema.prisma
 dist/.stamp: generated/.stamp generated/prisma/client.ts $(SOURCES)
 	@$(TSX) build/handbook.ts
 	@$(TSX) build/tools.ts
+	@$(TSX) build/front-page.ts
 	@$(TSX) build/client/main.ts
 	@$(TSX) build/bundle.ts
 	@$(TSX) build/reference/main.ts
@@ -40,6 +41,7 @@ install: node_modules/.package-lock.json ## install the packages
 generate: generated/.stamp generated/prisma/client.ts ## make everything under generated/
 	@$(TSX) build/handbook.ts
 	@$(TSX) build/tools.ts
+	@$(TSX) build/front-page.ts
 	@$(TSX) build/client/main.ts
 
 build: ## compile what is shipped into dist/
@@ -64,6 +66,7 @@ check: build ## types, lint, import boundaries, contract lint, generated files
 	$(TSX) build/prisma/main.ts drift
 	$(TSX) build/handbook.ts --check
 	$(TSX) build/tools.ts --check
+	$(TSX) build/front-page.ts --check
 	$(TSX) build/compare-tools-main.ts
 	@$(MAKE) doctrine-check
 
@@ -147,4 +150,4 @@ bench-imports: build ## take over ROWS customers and numbers from files, at the 
 	$(TSX) bench/imports.ts --rows $(ROWS)
 
 clean: ## remove what was made; data stays
-	rm -rf dist generated/types generated/validators generated/operations.ts generated/prisma generated/tools.json generated/tools-whole.json generated/handbook.json generated/schemas generated/client.ts generated/.stamp
+	rm -rf dist generated/types generated/validators generated/operations.ts generated/prisma generated/tools.json generated/tools-whole.json generated/handbook.json generated/front-page.json generated/schemas generated/client.ts generated/.stamp

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type Callbacks, httpCallbacks } from '../adapters/callback.ts';
 import { addressPolicy } from '../adapters/callback-address.ts';
 import type { MachineClock } from '../kernel/clock.ts';
@@ -60,11 +60,16 @@ export function makeNotifications(parts: {
 export function signingSecretOf(given: string | undefined, file: string): string {
   if (given !== undefined) return given;
   if (!existsSync(file)) {
+    // Whole before it has its name: who is killed in the middle leaves no empty secret behind.
+    const beside = `${file}.${process.pid}`;
     try {
-      writeFileSync(file, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'wx' });
+      writeFileSync(beside, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
+      linkSync(beside, file);
     } catch (error) {
       // Another process of this home was first: its secret is the one.
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    } finally {
+      rmSync(beside, { force: true });
     }
   }
   return readFileSync(file, 'utf8').trim();

@@ -1,5 +1,5 @@
 import { randomFillSync, randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
@@ -408,8 +408,11 @@ async function openSandboxes(
 
 /** Where `bss` finds the server and its token. Readable by the owner of the installation only. */
 export function keepToken(file: string, url: string, token: string): void {
-  if (existsSync(file)) chmodSync(file, 0o600);
-  writeFileSync(file, `${JSON.stringify({ url, token }, null, 2)}\n`, { mode: 0o600 });
+  // Written beside it and put in its place at once: who is killed in the middle leaves the file that was.
+  const beside = `${file}.new`;
+  rmSync(beside, { force: true });
+  writeFileSync(beside, `${JSON.stringify({ url, token }, null, 2)}\n`, { mode: 0o600 });
+  renameSync(beside, file);
 }
 
 /** Where the server listens now, for a terminal that knew it elsewhere. A file that holds no token is nobody's to mend. */

@@ -21,10 +21,17 @@ const shared = {
 const jsonAsText: Plugin = {
   name: 'json-as-text',
   setup: ({ onLoad }) => {
-    onLoad({ filter: /[\\/]generated[\\/]tools\.json$/ }, ({ path }) => {
+    onLoad({ filter: /[\\/]generated[\\/](tools|front-page)\.json$/ }, ({ path }) => {
       const compact = JSON.stringify(JSON.parse(readFileSync(path, 'utf8')));
       return { contents: `export default JSON.parse(${JSON.stringify(compact)});`, loader: 'js' };
     });
+  },
+};
+
+const startIsAPiece: Plugin = {
+  name: 'start-is-a-piece',
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /^\.\/start\.ts$/ }, () => ({ path: './pieces/bss-start.js', external: true }));
   },
 };
 
@@ -38,20 +45,28 @@ await Promise.all([
     packages: 'external',
     banner: { js: '#!/usr/bin/env node' },
   }),
-  // The terminal holds its packages and comes in pieces that are loaded when they are needed, so that it answers at
-  // once. What only `bss mcp` needs stays in node_modules.
+  // The terminal begins with one small file that knows the front pages. The rest holds its packages and comes in pieces
+  // that are loaded when they are needed, so that it answers at once. What only `bss mcp` needs stays in node_modules.
   build({
     ...shared,
     entryPoints: { bss: 'surfaces/cli/main.ts' },
     outdir: 'dist',
+    minify: true,
+    plugins: [jsonAsText, startIsAPiece],
+    banner: { js: '#!/usr/bin/env node' },
+  }),
+  build({
+    ...shared,
+    entryPoints: { 'bss-start': 'surfaces/cli/start.ts' },
+    outdir: 'dist/pieces',
     splitting: true,
-    chunkNames: 'pieces/bss-[name]-[hash]',
+    chunkNames: 'bss-[name]-[hash]',
     minify: true,
     keepNames: true,
     plugins: [jsonAsText],
     external: ['@modelcontextprotocol/*'],
     banner: {
-      js: '#!/usr/bin/env node\nimport { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
     },
   }),
 ]);

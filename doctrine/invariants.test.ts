@@ -82,6 +82,10 @@ const damages: Readonly<Record<string, readonly string[]>> = {
     `UPDATE "usage" SET "excess" = 5`,
     `UPDATE "usage" SET "state" = 'rejected'`,
   ],
+  'alerts: an open bucket knows whether its line asked to be told': [
+    `UPDATE "bucket" SET "alerted" = true`,
+    `INSERT INTO "balance_alert" SELECT "id", 'data', 1024, NULL, now() FROM "subscription"`,
+  ],
   'block on exhaust: an active line has data left': [`UPDATE "bucket" SET "state" = 'expired' WHERE "kind" = 'data'`],
   'money: a captured payment has one bill of its amount': [
     `DELETE FROM "customer_bill" WHERE "refund_id" IS NULL`,

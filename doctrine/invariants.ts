@@ -48,6 +48,11 @@ export const invariants: readonly Invariant[] = [
        SELECT 1 FROM "bucket" b WHERE b."subscription_id" = s."id" AND b."kind" = 'data' AND b."state" = 'active'
          AND (b."remaining" IS NULL OR b."remaining" > 0) AND (b."expires_at" IS NULL OR b."expires_at" > business_now()))`,
   ),
+  always(
+    'alerts: an open bucket knows whether its line asked to be told',
+    `SELECT b."id", b."alerted" FROM "bucket" b WHERE b."state" = 'active' AND b."alerted" <> EXISTS (
+       SELECT 1 FROM "balance_alert" a WHERE a."subscription_id" = b."subscription_id" AND a."kind" = b."kind")`,
+  ),
   // ---- no money without service, no service without money ----
   always(
     'service: a live line was paid for',

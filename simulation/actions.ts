@@ -15,6 +15,7 @@ import { endLine, withdrawLineEnd } from '../policy/order/end.ts';
 import { receiveGatewayEvent } from '../policy/payment/gateway-event.ts';
 import { refundPayment } from '../policy/payment/refund.ts';
 import { cancelServiceOrder, serviceOrderCommands } from '../policy/service-order/commands.ts';
+import { setAlert } from '../policy/subscription/alert.ts';
 import { replaceEsim } from '../policy/subscription/esim.ts';
 import { withdrawPlanChangeCommand } from '../policy/subscription/plan-change.ts';
 import { portOut } from '../policy/subscription/port-out.ts';
@@ -116,16 +117,33 @@ const amounts = {
   roamingData: [1, 200, 1100],
 } as const;
 
-/** The records that were sent, so that one can be sent again. */
-const sent = new WeakMap<
-  World,
-  { msisdn: string; kind: keyof typeof amounts; amount: number; source: string; recordId: string }[]
->();
+/** Where somebody wants to be told: mostly soon, so that a record or two goes past it. Some measure nothing of the kind. */
+const marks = {
+  data: ['off', '99 %', '95 %', '60 %', '10 %', '5110 MB', '4.9 GB', '500 MB', '20 min'],
+  voice: ['off', '99 %', '50 %', '95 min', '1200 s'],
+  sms: ['off', '99 %', '50 %', '95 SMS', '10 SMS'],
+  roamingData: ['off', '99 %', '400 MB', '0 MB'],
+} as const;
 
-async function use(world: World, client: Client, usageDate?: string): Promise<string | undefined> {
-  const line = await anyLine(world);
+interface SentRecord {
+  msisdn: string;
+  kind: keyof typeof amounts;
+  amount: number;
+  source: string;
+  recordId: string;
+}
+
+/** The records that were sent, so that one can be sent again. */
+const sent = new WeakMap<World, SentRecord[]>();
+
+async function use(
+  world: World,
+  client: Client,
+  what: { line?: LineRow; kind?: keyof typeof amounts; usageDate?: string } = {},
+): Promise<string | undefined> {
+  const line = what.line ?? (await anyLine(world));
   if (!line) return undefined;
-  const kind = world.random.pick(['data', 'data', 'data', 'voice', 'sms', 'roamingData'] as const);
+  const kind = what.kind ?? world.random.pick(['data', 'data', 'data', 'voice', 'sms', 'roamingData'] as const);
   const known = sent.get(world) ?? [];
   const record = {
     msisdn: line.msisdn,
@@ -135,6 +153,7 @@ async function use(world: World, client: Client, usageDate?: string): Promise<st
     recordId: `r${known.length}`,
   };
   sent.set(world, [...known, record]);
+  const { usageDate } = what;
   const answered = await client.do(reportUsage, { ...record, ...(usageDate === undefined ? {} : { usageDate }) });
   return `${line.id} ${record.amount} ${kind} ${answered.outcome}`;
 }
@@ -250,7 +269,9 @@ export const actions: readonly Action[] = [
     name: 'use, told late',
     weight: 2,
     run: (world, client) =>
-      use(world, client, new Date(world.now().getTime() - world.random.int(1, 72) * 3_600_000).toISOString()),
+      use(world, client, {
+        usageDate: new Date(world.now().getTime() - world.random.int(1, 72) * 3_600_000).toISOString(),
+      }),
   },
   {
     name: 'the same record again',
@@ -259,6 +280,21 @@ export const actions: readonly Action[] = [
       const known = sent.get(world) ?? [];
       const record = known[world.random.int(0, Math.max(0, known.length - 1))];
       return record && (await client.do(reportUsage, record)).outcome;
+    },
+  },
+  {
+    name: 'tell me when so much is left',
+    weight: 4,
+    async run(world, client) {
+      const line = await liveLine(world);
+      if (!line) return undefined;
+      const kind = world.random.pick(['data', 'data', 'data', 'voice', 'sms', 'roamingData'] as const);
+      const left = world.random.pick(marks[kind]);
+      const { outcome } = await client.do(setAlert, { subscriptionId: line.id, kind, left });
+      const asked = `${line.id} ${kind} ${left} ${outcome}`;
+      // Left to chance, few alerts would ever be passed.
+      if (outcome !== 'done' || world.random.chance(0.3)) return asked;
+      return `${asked}, then ${await use(world, client, { line, kind })}`;
     },
   },
   { name: 'use at once', weight: 2, run: (world) => usageRace(world) },
@@ -483,7 +519,7 @@ export const actions: readonly Action[] = [
   onLine('end at the boundary', 1, endLine, { when: 'boundary' }),
   onLine('end now', 1, endLine, { when: 'now' }),
   onLine('do not end', 1, withdrawLineEnd),
-  onLine('another eSIM', 5, replaceEsim),
+  onLine('another eSIM', 8, replaceEsim),
   onLine('roaming off', 1, setRoaming, { roaming: 'off' }),
   onLine('roaming on', 1, setRoaming, { roaming: 'on' }),
   {

@@ -18,6 +18,7 @@ import { runStatement, type Tx } from '../policy/core/transaction.ts';
 import { recordContact } from '../policy/interaction/contact.ts';
 import { settingsSchema } from '../policy/setting/settings.ts';
 import { steps } from '../policy/steps.ts';
+import { makeAlertWitness } from './alerts.ts';
 import { checkAll, checkInstant, makeWitness, Violation, type Witness } from './checks.ts';
 import type { SimulatedDatabase } from './database.ts';
 import { count, drawFaultPlan, type FaultKind, type FaultPlan, type Tally } from './faults.ts';
@@ -143,6 +144,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
   const now = (): Date => new Date(nowMs);
   const sides = await openOtherSides(now);
   const witness: Witness = makeWitness(pool, sides);
+  const alerts = makeAlertWitness(pool);
   const trace: string[] = [];
   const tallies: Tallies = {
     turns: 0,
@@ -307,7 +309,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
           const definition = hand.definition(name);
           if (!definition) throw new Violation('work: every step that is scheduled is known', { name });
           await hand.point('begin');
-          await definition.run(interrupted(stepContext(hand.policy, step, process.name), hand));
+          await definition.run(interrupted(stepContext(hand.policy, step), hand));
           say(`${process.name} ${name} ${step.subject} done`);
         } catch (error) {
           if (error instanceof Violation) throw error;
@@ -317,7 +319,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
           say(`${process.name} ${name} ${step.subject} put back: ${reason}`);
           if (error instanceof LeaseLost) return;
           await hand.point('put back');
-          await putBack(hand.policy, process.name, step, reason);
+          await putBack(hand.policy, step, reason);
         }
       },
       name,
@@ -451,6 +453,7 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
     if (!changed) return;
     changed = false;
     await checkInstant(pool);
+    await alerts.look();
   };
 
   const world: World = {
@@ -497,6 +500,8 @@ export async function openWorld(seed: number, database: SimulatedDatabase, actor
         };
         const became = await work(client);
         if (became === undefined) return;
+        // Not all of it went through `do`.
+        changed = true;
         count(tallies.actions, name);
         say(`${process.name} ${name}: ${became}`);
       });

@@ -86,7 +86,7 @@ describe('many workers over the same rows', () => {
     await expireLeases();
     expect(await heir.drain()).toBe(1);
     expect(ran).toEqual([2]);
-    const late = stepContext(house.policy, claimed, 'the-dead');
+    const late = stepContext(house.policy, claimed);
     await expect(late.finish('test.finish', async () => undefined)).rejects.toBeInstanceOf(LeaseLost);
     expect(await stateOf('orphan')).toMatchObject({ state: 'done', attempts: 2 });
   });

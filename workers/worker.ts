@@ -61,13 +61,13 @@ export function makeWorker(
     const definition = definitions.get(`${step.flow}.${step.step}`);
     const heartbeat = setInterval(
       () => {
-        extendLease(policy, name, step.id, leaseSeconds).catch(() => undefined);
+        extendLease(policy, step, leaseSeconds).catch(() => undefined);
       },
       (leaseSeconds * 1000) / 3,
     );
     try {
       if (!definition) throw new TryLater(`no step ${step.flow}.${step.step} in this version`);
-      await definition.run(stepContext(policy, step, name));
+      await definition.run(stepContext(policy, step));
     } catch (error) {
       if (error instanceof LeaseLost) return;
       const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
@@ -83,7 +83,7 @@ export function makeWorker(
         'step will be tried again',
       );
       // When the database is gone too, the lease runs out and the step is claimed again.
-      await putBack(policy, name, step, message, definition?.attemptsMax).catch(() => undefined);
+      await putBack(policy, step, message, definition?.attemptsMax).catch(() => undefined);
     } finally {
       clearInterval(heartbeat);
     }

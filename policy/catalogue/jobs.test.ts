@@ -46,7 +46,7 @@ async function work(): Promise<void> {
   const steps = catalogueJobSteps({ files: localJobFiles(directory), publicUrl });
   for (const claimed of await claimSteps(test.policy, 'worker', 10, 60)) {
     const step = steps.find((one) => one.flow === claimed.flow && one.step === claimed.step);
-    await step?.run(stepContext(test.policy, claimed, 'worker'));
+    await step?.run(stepContext(test.policy, claimed));
   }
 }
 
@@ -115,7 +115,7 @@ describe('an export', () => {
     const [claimed] = await claimSteps(test.policy, 'worker', 10, 60);
     if (!claimed) throw new Error('nothing was scheduled');
     const [step] = catalogueJobSteps({ files: localJobFiles(directory), publicUrl });
-    const context = stepContext(test.policy, claimed, 'worker');
+    const context = stepContext(test.policy, claimed);
     const torn = { ...context, finish: () => Promise.reject(new Error('the power went')) };
     await expect(step?.run(torn)).rejects.toThrow('the power went');
     expect((await stored(test.policy, exportJobResource, job.id))?.document.status).toBe('Running');
@@ -127,7 +127,7 @@ describe('an export', () => {
       ),
     );
     await expect(remove(test.policy, exportJobCommands, job.id)).rejects.toMatchObject({ status: 409 });
-    await putBack(test.policy, 'worker', { ...claimed, attempts: 0 }, 'the power went');
+    await putBack(test.policy, { ...claimed, attempts: 0 }, 'the power went');
     await new Promise((resolve) => setTimeout(resolve, 150));
     await work();
     expect((await stored(test.policy, exportJobResource, job.id))?.document.status).toBe('Succeeded');

@@ -41,6 +41,8 @@ export interface ClaimedStep {
   subject: string;
   step: string;
   attempts: number;
+  /** Who holds the lease: one claim of one worker. */
+  leasedBy: string;
   dueAt: Date;
   caller: Caller;
   input: JsonObject;
@@ -80,9 +82,10 @@ export class TryLater extends Error {
   override readonly name = 'TryLater';
 }
 
-export function stepContext(policy: Policy, step: ClaimedStep, worker: string): StepContext {
+export function stepContext(policy: Policy, step: ClaimedStep): StepContext {
   const cause = { step: step.id, [step.flow]: step.subject };
-  const lost = () => new LeaseLost(`step ${step.id} is held by another worker`);
+  const lost = () => new LeaseLost(`step ${step.id} is held by another`);
+  const held = { id: step.id, worker: step.leasedBy, lost };
   return {
     policy,
     outside: policy.outside,
@@ -90,9 +93,9 @@ export function stepContext(policy: Policy, step: ClaimedStep, worker: string): 
     // A worker that slept through its lease must not write over what another has found out since. Whoever claims passes
     // over a row that is locked, so the step stays ours until this is committed.
     during: (command, work) =>
-      transaction(policy, command, step.caller, { cause, step: { id: step.id, worker, ends: false, lost } }, work),
+      transaction(policy, command, step.caller, { cause, step: { ...held, ends: false } }, work),
     finish: (command, work) =>
-      transaction(policy, command, step.caller, { cause, step: { id: step.id, worker, ends: true, lost } }, work),
+      transaction(policy, command, step.caller, { cause, step: { ...held, ends: true } }, work),
   };
 }
 
@@ -102,6 +105,10 @@ export interface Lane {
   readonly except?: string;
 }
 
+/**
+ * Each claim holds its leases under a name of its own. A worker that slept through a lease may claim the step anew, and
+ * then the run that slept would pass for the one that goes on: two of them in one step take each other's money for theirs.
+ */
 export async function claimSteps(
   policy: Policy,
   worker: string,
@@ -112,14 +119,18 @@ export async function claimSteps(
   return runStatement<ClaimedStep>(
     policy.pool,
     'SELECT * FROM claim_steps($1, $2, make_interval(secs => $3), $4, $5) ORDER BY "due_at", "not_before", "id"',
-    [worker, limit, leaseSeconds, only ?? null, except ?? null],
+    [`${worker} ${policy.newId('stp')}`, limit, leaseSeconds, only ?? null, except ?? null],
   );
 }
 
-export async function extendLease(policy: Policy, worker: string, stepId: string, leaseSeconds: number): Promise<void> {
+export async function extendLease(
+  policy: Policy,
+  step: Pick<ClaimedStep, 'id' | 'leasedBy'>,
+  leaseSeconds: number,
+): Promise<void> {
   await runStatement(policy.pool, 'SELECT extend_lease($1, $2, make_interval(secs => $3))', [
-    stepId,
-    worker,
+    step.id,
+    step.leasedBy,
     leaseSeconds,
   ]);
 }
@@ -133,7 +144,6 @@ const backoffMsMax = 60_000;
  */
 export async function putBack(
   policy: Policy,
-  worker: string,
   step: ClaimedStep,
   error: string,
   attemptsMax = Number.POSITIVE_INFINITY,
@@ -142,6 +152,6 @@ export async function putBack(
   await transaction(policy, 'flow.put_back', step.caller, {}, async (tx) => {
     await tx.sql`UPDATE "flow_step" SET "state" = ${step.attempts < attemptsMax ? 'waiting' : 'parked'}, "leased_by" = NULL, "leased_until" = NULL, "last_error" = ${error.slice(0, 500)},
       "not_before" = clock_timestamp() + make_interval(secs => ${pauseMs / 1000})
-      WHERE "id" = ${step.id} AND "leased_by" = ${worker} AND "state" = 'waiting'`;
+      WHERE "id" = ${step.id} AND "leased_by" = ${step.leasedBy} AND "state" = 'waiting'`;
   });
 }

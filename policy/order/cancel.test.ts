@@ -60,7 +60,7 @@ async function step(policy: Policy = house.policy): Promise<string | undefined> 
   if (!claimed) return undefined;
   const definition = steps.find((one) => one.flow === claimed.flow && one.step === claimed.step);
   if (!definition) throw new Error(`there is no step ${claimed.flow}.${claimed.step}`);
-  await definition.run(stepContext(policy, claimed, 'one'));
+  await definition.run(stepContext(policy, claimed));
   return `${claimed.flow}.${claimed.step}`;
 }
 

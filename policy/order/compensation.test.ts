@@ -9,7 +9,9 @@ import { execute, run, transaction } from '../core/command.ts';
 import {
   type ClaimedStep,
   claimSteps,
+  extendLease,
   LeaseLost,
+  putBack,
   type StepContext,
   type StepDefinition,
   stepContext,
@@ -111,14 +113,19 @@ async function play(story: Story, planted: ReadonlyMap<number, FaultMode>): Prom
   return (await house.state(order)).order;
 }
 
+/** `make faults` lets every point of every story fail in every way; else each story has every other point, in turn. */
+const isWhole = process.env.AIRTIME_FAULTS === 'all';
+
 describe('whatever fails on the way, no money without service, no service without money, nothing left reserved', () => {
-  it.each(stories)('$name: each point fails in turn', { timeout: 240_000 }, async (story) => {
+  it.each(stories)('$name: points fail in turn', { timeout: 240_000 }, async (story) => {
     expect(await play(story, new Map())).toBe(story.ends);
     expect(await house.breaches()).toEqual([]);
     const points = [...faults.passed];
     expect(points.length).toBeGreaterThan(3);
     let struck = 0;
-    for (const [index, point] of points.entries()) {
+    const first = stories.indexOf(story) % 2;
+    const tried = [...points.entries()].filter(([index]) => isWhole || index % 2 === first);
+    for (const [index, point] of tried) {
       for (const mode of modesAt(point)) {
         const where = `${story.name}: ${point} fails (${mode})`;
         const end = await play(story, new Map([[index, mode]]));
@@ -130,7 +137,8 @@ describe('whatever fails on the way, no money without service, no service withou
       }
     }
     // A fault may change what comes after it, so a late point is not always reached again.
-    expect(struck).toBeGreaterThan(points.length * 0.8);
+    expect(tried.length).toBeGreaterThan(1);
+    expect(struck).toBeGreaterThan(tried.length * 0.8);
     // All that was played is judged at once: a breach stays a breach.
     expect(await house.breaches()).toEqual([]);
   });
@@ -314,7 +322,7 @@ describe('a step that runs twice does once', () => {
     ) {
       for (const step of claimed) {
         seen.push(step);
-        await definitionOf(step).run(stepContext(house.policy, step, 'first'));
+        await definitionOf(step).run(stepContext(house.policy, step));
       }
     }
     expect((await house.state(order)).order).toBe('failed');
@@ -323,8 +331,8 @@ describe('a step that runs twice does once', () => {
     );
     const before = await sums();
     for (const step of seen) {
-      for (const worker of ['first', 'second']) {
-        const late = stepContext(house.policy, { ...step, attempts: step.attempts + 1 }, worker);
+      for (const leasedBy of [step.leasedBy, 'second']) {
+        const late = stepContext(house.policy, { ...step, attempts: step.attempts + 1, leasedBy });
         await expect(definitionOf(step).run(late)).rejects.toBeInstanceOf(LeaseLost);
       }
     }
@@ -342,7 +350,7 @@ describe('a step that runs twice does once', () => {
     const [taken] = await claimSteps(house.policy, 'awake', 1, 60);
     expect(taken?.id).toBe(asleep.id);
     const before = await sums();
-    const late = stepContext(house.policy, asleep, 'asleep').during('test.write', async (tx) => {
+    const late = stepContext(house.policy, asleep).during('test.write', async (tx) => {
       await tx.sql`UPDATE "product_order" SET "state" = 'failed' WHERE "id" = ${order}`;
     });
     await expect(late).rejects.toBeInstanceOf(LeaseLost);
@@ -350,6 +358,30 @@ describe('a step that runs twice does once', () => {
     await hurry(house.policy);
     await house.settle();
     expect((await house.state(order)).order).toBe('completed');
+  });
+
+  it('nor does one that has claimed the same step anew meanwhile: the run that slept is not the one that goes on', {
+    timeout: 60_000,
+  }, async () => {
+    const order = await house.order(await house.customer('tok_visa'));
+    const [asleep] = await claimSteps(house.policy, 'one', 1, 60);
+    if (!asleep) throw new Error('nothing was claimed');
+    await hurry(house.policy);
+    const [again] = await claimSteps(house.policy, 'one', 1, 60);
+    if (again?.id !== asleep.id) throw new Error('the step was not claimed again');
+    const write = (step: ClaimedStep) =>
+      stepContext(house.policy, step).during('test.write', async (tx) => {
+        await tx.sql`UPDATE "product_order" SET "external_id" = 'written' WHERE "id" = ${order}`;
+      });
+    await expect(write(asleep)).rejects.toBeInstanceOf(LeaseLost);
+    // What it does at its end, and its heart, touch the lease of the other as little.
+    await putBack(house.policy, asleep, 'it woke up');
+    await extendLease(house.policy, asleep, -60);
+    await write(again);
+    await definitionOf(again).run(stepContext(house.policy, again));
+    await house.settle();
+    expect((await house.state(order)).order).toBe('completed');
+    expect(await house.breaches()).toEqual([]);
   });
 
   const definitionOf = (step: ClaimedStep): StepDefinition => {

@@ -224,7 +224,7 @@ describe('a refund', () => {
     const [claimed] = await claimSteps(house.policy, 'one', 1, 60);
     if (!give || !claimed) throw new Error('there is no step to run');
     expect([claimed.flow, claimed.step, claimed.subject]).toEqual([give.flow, give.step, made.id]);
-    const context = stepContext(house.policy, claimed, 'one');
+    const context = stepContext(house.policy, claimed);
     await expect(give.run({ ...context, finish: () => Promise.reject(new Error('the worker died')) })).rejects.toThrow(
       'the worker died',
     );

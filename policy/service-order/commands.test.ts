@@ -205,7 +205,7 @@ describe('the cancellation of a service order', () => {
       step: cancelServiceOrderStep.step,
       subject: task.id,
     });
-    await cancelServiceOrderStep.run(stepContext(test.policy, step, 'worker'));
+    await cancelServiceOrderStep.run(stepContext(test.policy, step));
     expect((await stored(test.policy, serviceOrderResource, order.id))?.document.state).toBe('cancelled');
     expect((await stored(test.policy, cancelServiceOrderResource, task.id))?.document.state).toBe('done');
     expect(await claimSteps(test.policy, 'worker', 10, 60)).toEqual([]);

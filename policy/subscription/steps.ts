@@ -199,11 +199,12 @@ async function renewed(tx: Tx, lineId: string, boundary: Date, paymentId: string
   const months = monthsSoFar(line, boundary, tx.settings.timeZone);
   const anchorAt = line.anchorAt ?? boundary;
   const { name } = termsOfNextPeriod(line);
-  await recordCapture(tx, paymentId, {
+  const paid = await recordCapture(tx, paymentId, {
     name: `${name}, renewal`,
     subscriptionId: lineId,
     period: { from: boundary, to: monthsAfter(anchorAt, months + 1, tx.settings.timeZone) },
   });
+  if (paid.state !== 'captured') throw new TryLater('the payment of this period is not captured');
   // Plan and price change with the charge of the new price, or not at all.
   if (planChangeOf(line)) await beginNextPlan(tx, lineId);
   // The old plan quota lapses before the new opens; the line is not stopped between the two.

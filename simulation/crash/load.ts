@@ -217,7 +217,7 @@ export async function beginLoad(stack: Stack, random: Random): Promise<Load> {
         'SELECT "id" FROM "product_order" WHERE "id" = ANY ($1) AND NOT "state" = ANY ($2)',
         [placed, finalStates],
       );
-      return (open ?? []).map(({ id }) => id);
+      return open?.map(({ id }) => id) ?? [...placed];
     },
     async stop() {
       isOver = true;

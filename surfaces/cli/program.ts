@@ -1,15 +1,14 @@
 import { Command, CommanderError, type Help, Option } from 'commander';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
-import { asJson } from './as-json.ts';
 import { asksBefore, kebab, shortVerbs, type Verb } from './descriptors.ts';
-import { helpCommand } from './help.ts';
-import { rowImportCommand, rowImports } from './import-rows.ts';
+import { helpCommand } from './help-command.ts';
+import { rowImportCommand, rowImports } from './import-rows-command.ts';
 import type { ImportOptions } from './import-usage.ts';
 import { type Field, fieldsOf, missing, placeholder, readJson, readValue, setAt, UsageError } from './input.ts';
 import type { ExitCode, OwnOptions } from './options.ts';
 import { addProfileVerbs } from './profile-command.ts';
 import { type Terminal, wantsColor } from './terminal.ts';
-import { toolsCommand } from './tools.ts';
+import { toolsCommand } from './tools-command.ts';
 
 // What a run does not need is not loaded: help, and the completion behind a tab key, are waited for.
 
@@ -131,8 +130,8 @@ function makeProgram(
   }
   const help = dressed(new Command('help'), terminal).helpCommand(false);
   const search = dressed(new Command('search'), terminal);
-  program.addCommand(helpCommand(help, search, terminal, asJson, () => program.helpInformation()));
-  program.addCommand(toolsCommand(dressed(new Command('tools'), terminal), terminal, asJson));
+  program.addCommand(helpCommand(help, search, terminal, () => program.helpInformation()));
+  program.addCommand(toolsCommand(dressed(new Command('tools'), terminal), terminal));
   const profile = dressed(new Command('profile'), terminal)
     .summary('keep servers by name: list, add, use, remove')
     .description('Servers by name. Their tokens are kept in a file that you alone can read.')

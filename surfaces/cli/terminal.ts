@@ -55,7 +55,7 @@ export interface Screen {
 }
 
 /** Colour only where a person looks, and has not said no. */
-export function wantsColor(terminal: Terminal, flag: boolean): boolean {
+export function wantsColor(terminal: Pick<Terminal, 'env' | 'isOutputTty'>, flag: boolean): boolean {
   const { NO_COLOR, TERM } = terminal.env;
   return flag && terminal.isOutputTty && (NO_COLOR === undefined || NO_COLOR === '') && TERM !== 'dumb';
 }

@@ -1,7 +1,6 @@
-import type { Command } from 'commander';
-import { audiences } from '../../kernel/caller.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { profileOf } from '../../tools/profile.ts';
+import { asJson } from './as-json.ts';
 import { spoken } from './descriptors.ts';
 import { UsageError } from './input.ts';
 import { paintOf } from './render/paint.ts';
@@ -9,6 +8,7 @@ import { plainText } from './render/plain.ts';
 import { table } from './render/table.ts';
 import { type Style, wrap } from './render/text.ts';
 import { type Terminal, wantsColor } from './terminal.ts';
+import { toolProfiles as profiles, type ToolsOptions } from './tools-command.ts';
 
 /** What `bss tools` reads: every tool with its whole schemas, and what each profile's agent is shown unasked. */
 interface Whole {
@@ -16,32 +16,11 @@ interface Whole {
   readonly profiles: Readonly<Record<string, { listed: readonly string[]; tokens: number }>>;
 }
 
-interface ToolsOptions {
-  json?: boolean;
-  color?: boolean;
-  audience?: string;
-}
-
-const profiles = audiences.filter((one) => one !== 'system');
 const tokensMax = 8000;
 
-/** `bss tools`: every command and query of the system, whoever it is for. It asks no server. */
-export function toolsCommand(command: Command, terminal: Terminal, asJson: (value: unknown) => string): Command {
-  return command
-    .summary('every command and query of the system, as tools')
-    .description(
-      'List every command and query of the system: what it takes, what it answers, whom it is for, what may refuse it.',
-    )
-    .argument('[search]', 'part of a name or of what it does')
-    .option('--audience <audience>', `only what ${profiles.join(', ')} has, and what its agent is shown unasked`)
-    .addHelpText(
-      'after',
-      '\nExamples:\n  bss tools\n  bss tools ticket --audience customer\n  bss tools --json > tools.json',
-    )
-    .action((search: string | undefined, _options, own: Command) => {
-      const options = own.optsWithGlobals<ToolsOptions>();
-      terminal.out(listTools(readWhole(terminal), search ?? '', options, terminal, asJson));
-    });
+/** What `bss tools` prints. It asks no server. */
+export function listTools(search: string, options: ToolsOptions, terminal: Terminal): string {
+  return printTools(readWhole(terminal), search, options, terminal);
 }
 
 function readWhole(terminal: Terminal): Whole {
@@ -57,12 +36,11 @@ function readWhole(terminal: Terminal): Whole {
   return { tools: found.tools.filter(isJsonObject), profiles: Object.fromEntries(weights) };
 }
 
-function listTools(
+function printTools(
   { tools, profiles: weights }: Whole,
   search: string,
   options: ToolsOptions,
   terminal: Terminal,
-  asJson: (value: unknown) => string,
 ): string {
   const profile = profiles.find((one) => one === options.audience);
   if (options.audience !== undefined && profile === undefined) {
