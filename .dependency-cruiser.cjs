@@ -5,7 +5,7 @@
 const tests = '(\\.test|\\.contract)\\.tsx?$|(^|/)testing[a-z-]*\\.tsx?$|(^|/)vitest-global-setup\\.ts$|^vitest\\.config\\.ts$';
 
 const rooms = ['kernel', 'generated', 'policy', 'read', 'handlers', 'tools', 'surfaces', 'adapters', 'workers', 'app'];
-const proofs = ['build', 'conformance', 'scenarios', 'simulation', 'doctrine', 'soak', 'bench'];
+const proofs = ['build', 'conformance', 'scenarios', 'simulation', 'doctrine', 'soak', 'bench', 'browser'];
 const anyRoom = `^(${[...rooms, ...proofs].join('|')})/`;
 /** The interfaces of the outside: files of adapters/ itself that are no implementation. */
 const adapterInterfaces = '^adapters/(card-gateway|network|mail|callback|job-files|outcome)\\.ts$';
@@ -54,17 +54,17 @@ const forbidden = [
   ),
   {
     name: 'proofs-through-public-doors',
-    comment: 'Conformance and scenarios see what a client sees: the contracts, and what a surface shows.',
+    comment: 'Conformance, scenarios and browser see what a client sees: the contracts, and what a surface shows.',
     severity: 'error',
-    from: { path: '^(conformance|scenarios)/', pathNot: tests },
+    from: { path: '^(conformance|scenarios|browser)/', pathNot: tests },
     to: { path: '^(policy|read|handlers|tools|workers|adapters|surfaces/http)/', pathNot: '^adapters/sandbox/' },
   },
   {
     name: 'proofs-do-not-lean-on-each-other',
     comment: 'Each proof stands by itself.',
     severity: 'error',
-    from: { path: '^(conformance|scenarios|simulation|soak|bench)/', pathNot: tests },
-    to: { path: '^(conformance|scenarios|simulation|soak|bench)/', pathNot: '^$1/' },
+    from: { path: '^(conformance|scenarios|simulation|soak|bench|browser)/', pathNot: tests },
+    to: { path: '^(conformance|scenarios|simulation|soak|bench|browser)/', pathNot: '^$1/' },
   },
   {
     name: 'no-cycle',

@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) \( -name '*.ts' -o -name '*.tsx' -o -name '*.cs
   docs/integrators.md $(wildcard docs/handbook/*.md) specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check faults rules-off hostile scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
+.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check faults rules-off hostile browser probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,12 @@ rules-off: build ## switch off each rule in turn, and see its request at a publi
 hostile: build ## let hostile models loose on the assistant, with every guard and without the one that each aims at
 	$(TSX) doctrine/hostile/main.ts
 
+browser: build ## walk every page in headless Chromium: axe, weight, paint, keyboard; keep a gallery (needs Chromium)
+	$(TSX) browser/main.ts
+
+probe-portal: build ## attack the pages as another customer and from another site, with every guard and without each
+	$(TSX) doctrine/portal/main.ts
+
 scenarios: build ## play the stories of scenarios/ through the public doors
 	$(TSX) scenarios/run.ts --built
 
@@ -124,6 +130,7 @@ test: check conformance ## everything that gates a change
 	$(TSX) bench/imports.ts --rows 2000
 	@$(MAKE) scenarios
 	@$(MAKE) simulate
+	$(TSX) browser/main.ts --short --when-at-hand
 
 mock: build ## serve the contracts as a mock, for clients under development (fetches Prism on first use)
 	$(TSX) build/mock/main.ts

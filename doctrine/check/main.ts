@@ -50,6 +50,7 @@ const folders = [
   'doctrine',
   'simulation',
   'bench',
+  'browser',
 ];
 
 /** Judges the files of the house and the plants of a check by the same words. */

@@ -22,8 +22,11 @@ export interface Attack {
   readonly aims: readonly string[];
   /** Tables that may change all the same, with every guard in place: a case that is opened is what should happen. */
   readonly allows?: readonly string[];
-  /** Nothing is refused where nothing is tried: the record of the turn itself has what was said and called. */
-  readonly recorded?: 'turn';
+  /**
+   * Nothing is refused where nothing is tried. The record of the turn itself has what was said and called; and what is
+   * `answered` as it would be to anybody, a text shown as text or a way to a page of ours, needs no record.
+   */
+  readonly recorded?: 'turn' | 'answered';
   /** Done before anything is looked at, with every guard in place. */
   prepare?(scene: Scene): Promise<void>;
   play(scene: Scene): Promise<Answer[]>;

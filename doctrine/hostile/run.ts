@@ -51,7 +51,7 @@ export async function playGuarded(world: HostileWorld, attack: Attack, people: P
   if ((await tripsOf(world)) > trips) faults.push('it came as far as an answer, and only the second check held it');
   const isRecorded =
     (await world.audited()) > audited || (attack.recorded === 'turn' && (await turnsOf(world)) > turns);
-  if (!isRecorded) faults.push('the audit has nothing of it');
+  if (!isRecorded && attack.recorded !== 'answered') faults.push('the audit has nothing of it');
   return faults;
 }
 

@@ -1,7 +1,8 @@
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import { chatPages } from '../../app/chat.ts';
+import { assistantOf, type ChatPagesParts, chatPages } from '../../app/chat.ts';
 import type { Configuration } from '../../app/configuration.ts';
+import { mountPortal } from '../../app/portal.ts';
 import type { Caller } from '../../kernel/caller.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { recordOwnershipTrip } from '../../policy/audit/commands.ts';
@@ -12,6 +13,7 @@ import type { AnyQuery } from '../../read/views/query.ts';
 import { type ScriptedModel, scriptedModel } from '../../surfaces/chat/testing-model.ts';
 import { testDoor, testWire } from '../../surfaces/http/testing.ts';
 import type { AgentDoor } from '../../tools/agent-door.ts';
+import type { Entered, PortalDoor } from '../../tools/portal.ts';
 import { queriesFor } from '../../tools/queries.ts';
 import { makeTools } from '../../tools/registry.ts';
 import { makeRefusalRecorder } from '../../workers/refusal-recorder.ts';
@@ -40,6 +42,8 @@ export interface Answer {
 
 export interface HostileWorld {
   readonly house: House;
+  /** Where all doors are reached, the pages for people among them. */
+  readonly url: string;
   readonly model: ScriptedModel;
   /** The guards that are taken away at this moment. */
   readonly off: Set<string>;
@@ -79,6 +83,9 @@ const notState: readonly string[] = [
   'idempotency_key',
   'event',
   'party_interaction',
+  'portal_session',
+  'one_time_code',
+  'flow_step',
   '_prisma_migrations',
 ];
 
@@ -169,37 +176,64 @@ export async function openHostileWorld(): Promise<HostileWorld> {
     key: 'key-of-the-model-endpoint',
     ...rate,
   });
-  const mount = (path: string, given: Configuration['model'], answerBytesMax?: number) =>
-    door.server.mount(
-      path,
-      chatPages({
-        tools,
-        policy,
-        model: given,
-        authenticate,
-        clock,
-        log,
-        metrics: new Registry(),
-        guardsOff: off,
-        wrap,
-        ...(answerBytesMax === undefined ? {} : { answerBytesMax }),
-        onAttempt: (caller, { tool, status, code }) =>
-          recorder.record({
-            door: 'chat',
-            operation: tool,
-            status,
-            code,
-            caller,
-            address: undefined,
-            requestId: caller.requestId ?? '',
-          }),
-        onForeign: (caller, foreignCustomerId) => tripped('chat', caller, foreignCustomerId),
+  const chatParts = (given: Configuration['model'], answerBytesMax?: number): ChatPagesParts => ({
+    tools,
+    policy,
+    model: given,
+    authenticate,
+    clock,
+    log,
+    metrics: new Registry(),
+    guardsOff: off,
+    wrap,
+    ...(answerBytesMax === undefined ? {} : { answerBytesMax }),
+    onAttempt: (caller, { tool, status, code }) =>
+      recorder.record({
+        door: 'chat',
+        operation: tool,
+        status,
+        code,
+        caller,
+        address: undefined,
+        requestId: caller.requestId ?? '',
       }),
-    );
+    onForeign: (caller, foreignCustomerId) => tripped('chat', caller, foreignCustomerId),
+  });
+  const mount = (path: string, given: Configuration['model'], answerBytesMax?: number) =>
+    door.server.mount(path, chatPages(chatParts(given, answerBytesMax)));
   mount('/chat', endpoint('openai-compatible'));
   mount('/anthropic-chat', endpoint('anthropic'));
   mount('/unbounded-chat', endpoint('openai-compatible'), Number.MAX_SAFE_INTEGER);
   mount('/rules-chat', undefined);
+
+  /** A careless house goes on with the session that a browser came with: whoever knew its secret knows it still. */
+  function sameSession(given: PortalDoor): PortalDoor {
+    const became = new Map<string, string>();
+    const real = (secret: string): string => became.get(secret) ?? secret;
+    const kept = (before: string | undefined, entered: Entered): Entered => {
+      if (before === undefined || !off.has('portal.new_session')) return entered;
+      became.set(before, entered.secret);
+      return { ...entered, secret: before };
+    };
+    return {
+      ...given,
+      find: (secret) => given.find(real(secret)),
+      signIn: async (secret, code) => kept(secret, await given.signIn(real(secret), code)),
+    };
+  }
+  mountPortal(door.server, {
+    policy,
+    tools,
+    assistant: assistantOf(chatParts(endpoint('openai-compatible'))),
+    stripe: undefined,
+    publicUrl: door.url,
+    trustedProxies: 0,
+    limit: () => undefined,
+    log,
+    wake: () => undefined,
+    guardsOff: off,
+    wrap: sameSession,
+  });
 
   const rows = <Row extends object>(text: string, values: readonly unknown[] = []) =>
     runStatement<Row>(house.pool, text, values);
@@ -226,6 +260,7 @@ export async function openHostileWorld(): Promise<HostileWorld> {
 
   const world: HostileWorld = {
     house,
+    url: door.url,
     model,
     off,
     spoken,

@@ -9,6 +9,7 @@ import { listEvents, traceEvents } from './event.ts';
 import { listSteps } from './flow.ts';
 import { searchHandbookView } from './handbook.ts';
 import { showHealth } from './health.ts';
+import { listInteractions } from './interaction.ts';
 import { listHubs, listParked } from './notification.ts';
 import { listOrders, showOrder } from './order.ts';
 import { listQuarantine } from './quarantine.ts';
@@ -49,4 +50,5 @@ export const queries: readonly AnyQuery[] = [
   searchHandbookView,
   listConversations,
   showConversation,
+  listInteractions,
 ];

@@ -5,6 +5,7 @@ import { listCustomers, showCustomer } from './customer.ts';
 import { listEvents, traceEvents } from './event.ts';
 import { listSteps } from './flow.ts';
 import { alarmsOf, showHealth } from './health.ts';
+import { listInteractions } from './interaction.ts';
 import { listOrders, showOrder } from './order.ts';
 import { queries } from './queries.ts';
 import { listEsims, listNumbers } from './stock.ts';
@@ -225,6 +226,28 @@ beforeAll(async () => {
     [
       'trouble_ticket',
       { id: id('tck', 'shut'), state: 'closed', customer_id: ada, document: { name: 'Old' }, ...stamps },
+    ],
+    [
+      'party_interaction',
+      {
+        id: id('int', 'one'),
+        state: 'completed',
+        customer_id: ada,
+        document: {
+          direction: 'inbound',
+          reason: 'order created',
+          description: 'Place an order, by Ada.',
+          channel: [{ id: 'portal', name: 'portal' }],
+          interactionDate: { startDateTime: earlier(5) },
+          interactionItem: [{ id: '1', item: { id: id('ord', 'ada') } }],
+        },
+        ...stamps,
+      },
+    ],
+    // As a foreign client may leave it.
+    [
+      'party_interaction',
+      { id: id('int', 'two'), state: 'open', customer_id: ben, document: { channel: 'x' }, ...stamps },
     ],
     ...usageRow('u1', {
       usage_date: '2027-03-19T15:59:00Z',
@@ -453,6 +476,28 @@ test('usage is summed by the days of the operator, and what was refused is not',
     [id('usg', 'u1'), 'rated', null],
   ]);
   expect(view.items.at(-1)?.excess?.text).toBe('1 GB');
+});
+
+test('contacts say when, by which way and about what; one without any of it is listed too', async () => {
+  const all = await listInteractions.run(business.pool, { limit: 10 }, operator);
+  expect(all.items).toHaveLength(2);
+  const { items } = await listInteractions.run(business.pool, { customerId: ada, limit: 10 }, operator);
+  expect(items).toMatchObject([
+    {
+      id: id('int', 'one'),
+      at: earlier(5),
+      customer: { id: ada },
+      direction: 'inbound',
+      channel: 'portal',
+      reason: 'order created',
+      about: [id('ord', 'ada')],
+    },
+  ]);
+  expect(all.items.find((one) => one.id === id('int', 'two'))).toMatchObject({
+    channel: null,
+    about: [],
+    reason: null,
+  });
 });
 
 test('a bill is found by id or number, and its tax adds up', async () => {
