@@ -29,6 +29,7 @@ import {
   testBusiness,
   writtenAt,
 } from './testing.ts';
+import { showTicket } from './ticket.ts';
 import { listUsage } from './usage.ts';
 
 // One small business: Ada has a line with add-ons, an order that went through, and usage; Ben's line is blocked and his
@@ -661,6 +662,7 @@ test('a customer sees what is theirs, and of the rest not even that it is there'
       () => showBill.run(business.pool, { billId: '00000007' }, caller),
       () => listUsage.run(business.pool, { subscriptionId: id('sub', 'ada'), days: 3, limit: 3 }, caller),
       () => showCustomer.run(business.pool, { customerId: ada ?? '' }, caller),
+      () => showTicket.run(business.pool, { ticketId: id('tck', 'open') }, caller),
     ]) {
       await expect(refused()).rejects.toMatchObject({ status: 404 });
     }
@@ -689,6 +691,8 @@ test('every query a customer may ask knows whose the answer is', () => {
     'order.show',
     'subscription.list',
     'subscription.show',
+    'ticket.list',
+    'ticket.show',
     'usage.list',
   ]);
 });

@@ -69,6 +69,17 @@ for (const [name, view] of cases) {
   });
 }
 
+test('an address to open stands on a line of its own, whole', () => {
+  const url = `https://bss.example.com/desk/sign-in?token=${'x'.repeat(43)}`;
+  const text = draw(
+    { noun: 'session', verb: 'open-desk' },
+    { url, expiresAt: '2026-11-28T00:00:00Z' },
+    { width: 60, color: true },
+  );
+  expect(text.split('\n')).toContain(url);
+  expect(text).toContain('2026');
+});
+
 async function kept(name: string, picture: (style: Style) => string): Promise<void> {
   const plain = widths.map((width) => `${'-'.repeat(width)}\n${picture({ width, color: false })}`);
   const color = widths.map(

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../../kernel/json.ts';
 import type { ViewName } from '../../../read/views/query.ts';
 import type { Verb } from '../descriptors.ts';
 import { billCard, billTable } from './bill.ts';
@@ -52,7 +53,7 @@ const pictures: Readonly<Record<ViewName, Picture>> = {
 export function draw(verb: Pick<Verb, 'noun' | 'verb' | 'view'>, answer: unknown, style: Style): string {
   const harmless = plainValue(answer);
   const found = Object.entries(pictures).find(([name]) => name === verb.view)?.[1];
-  return fitted(found ? pictured(found, verb, harmless, style) : drawAnything(verb, harmless, style), style);
+  return fitted(found ? pictured(found, verb, harmless, style) : withAddress(verb, harmless, style), style);
 }
 
 function pictured(found: Picture, verb: Pick<Verb, 'noun' | 'verb'>, harmless: unknown, style: Style): string {
@@ -64,10 +65,21 @@ function pictured(found: Picture, verb: Pick<Verb, 'noun' | 'verb'>, harmless: u
   }
 }
 
-/** Nothing is wider than the terminal but a command, which could not be typed if it were cut. */
+/** An address that is to be opened stands below, whole and unframed: it could not be clicked or copied otherwise. */
+function withAddress(verb: Pick<Verb, 'noun' | 'verb'>, harmless: unknown, style: Style): string {
+  if (!isJsonObject(harmless) || typeof harmless.url !== 'string' || !address.test(harmless.url)) {
+    return drawAnything(verb, harmless, style);
+  }
+  const { url, ...rest } = harmless;
+  return `${drawAnything(verb, rest, style)}${url}\n`;
+}
+
+const address = /^https?:\/\/\S+$/;
+
+/** Nothing is wider than the terminal but a command and an address, which could not be used if they were cut. */
 function fitted(text: string, style: Style): string {
   return text
     .split('\n')
-    .map((line) => (/(^|\W|\dm)bss /.test(line) ? line : clamp(line, style.width)))
+    .map((line) => (/(^|\W|\dm)bss /.test(line) || address.test(line) ? line : clamp(line, style.width)))
     .join('\n');
 }
