@@ -14,6 +14,11 @@ export interface CardGateway {
 
   /** Facts about a card token; `undefined` when the gateway never issued it. */
   describeCard(token: string): Promise<CardFacts | undefined>;
+  /**
+   * Begins to take a card in a browser, by the gateway's own element; its number never comes here. What it is given may
+   * be charged again later, when the customer is not there. Absent where a card is only a token.
+   */
+  beginCard?(): Promise<{ clientSecret: string }>;
 
   /** Holds an amount on a card. `reference` is our own name for what is bought, shown in the gateway's book. */
   authorise(request: AuthoriseRequest): Promise<Authorisation>;

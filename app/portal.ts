@@ -1,9 +1,9 @@
-import type { RequestHandler } from 'express';
 import type { Logger } from 'pino';
+import type { CardGateway } from '../adapters/card-gateway.ts';
 import type { Caller } from '../kernel/caller.ts';
 import { isJsonObject, type JsonObject } from '../kernel/json.ts';
 import type { Policy } from '../policy/core/command.ts';
-import { addressOf, type Rates } from '../surfaces/http/authorise.ts';
+import { addressOf } from '../surfaces/http/authorise.ts';
 import { judgeValue } from '../surfaces/http/body.ts';
 import { type HttpServer, httpLimits, requestIdFor, setCaller, setOperation } from '../surfaces/http/server.ts';
 import type { CardEntry, ChatDoor, ChatTurn, PortalParts } from '../surfaces/portal/parts.ts';
@@ -12,6 +12,8 @@ import { type PortalDoor, portalOf } from '../tools/portal.ts';
 import type { ToolDoor } from '../tools/registry.ts';
 import type { Assistant } from './chat.ts';
 import type { Configuration } from './configuration.ts';
+
+type Handler = Parameters<HttpServer['mount']>[1];
 
 /** Where pages for people are. */
 export const portalPaths = ['/plans', '/sign-up', '/sign-in', '/sign-out', '/account', '/desk', '/assets'] as const;
@@ -27,11 +29,11 @@ const sandboxCards: CardEntry = {
   ],
 };
 
-function cardEntry(gateway: 'sandbox' | string, stripe: Configuration['stripe']): CardEntry {
-  if (gateway === 'sandbox') return sandboxCards;
-  return stripe?.publishableKey === undefined
-    ? { kind: 'none' }
-    : { kind: 'stripe', publishableKey: stripe.publishableKey };
+function cardEntry(gateway: CardGateway, stripe: Configuration['stripe']): CardEntry {
+  if (gateway.kind === 'sandbox') return sandboxCards;
+  const { beginCard } = gateway;
+  if (stripe?.publishableKey === undefined || beginCard === undefined) return { kind: 'none' };
+  return { kind: 'stripe', publishableKey: stripe.publishableKey, begin: () => beginCard.call(gateway) };
 }
 
 /** The tools, with what is typed judged as at every door: a card number in a note is kept nowhere. */
@@ -118,7 +120,7 @@ export function mountPortal(server: Pick<HttpServer, 'mount'>, wiring: PortalWir
     tools,
     door: wiring.wrap?.(judgedDoor) ?? judgedDoor,
     chat: chatDoor(wiring.assistant),
-    cards: cardEntry(policy.outside.gateway.kind, wiring.stripe),
+    cards: cardEntry(policy.outside.gateway, wiring.stripe),
     publicUrl,
     hearing: {
       requestId: requestIdFor,
@@ -130,12 +132,12 @@ export function mountPortal(server: Pick<HttpServer, 'mount'>, wiring: PortalWir
     guardsOff,
     log: wiring.log,
   };
-  let loading: Promise<RequestHandler> | undefined;
-  const load = (): Promise<RequestHandler> => {
+  let loading: Promise<Handler> | undefined;
+  const load = (): Promise<Handler> => {
     loading ??= import('../surfaces/portal/portal.tsx').then(({ portalPages }) => portalPages(parts));
     return loading;
   };
-  const handler: RequestHandler = (request, response, next) => {
+  const handler: Handler = (request, response, next) => {
     load().then((handle) => handle(request, response, next), next);
   };
   for (const path of portalPaths) server.mount(path, handler);

@@ -135,6 +135,10 @@ describe('stripe', () => {
     expect((await booked()).map(({ kind }) => kind)).toEqual(['authorise', 'capture', 'refund']);
   });
 
+  test('a card is begun for a customer of its own, to be charged when nobody is there', async () => {
+    expect(await gateway.beginCard?.()).toEqual({ clientSecret: 'seti_1_secret_cus_made_off_session' });
+  });
+
   test('the first half of a 3-D Secure request off session is confirmed with the customer', async () => {
     const answer = await authorise('key', 'pm_card_authenticationRequired');
     expect(answer).toMatchObject({ outcome: 'requires_action', url: expect.stringContaining('https://') });

@@ -310,6 +310,18 @@ export function openStripeCardGateway(options: StripeOptions): StripeCardGateway
 
   return {
     kind: 'stripe',
+    beginCard: () =>
+      asked(undefined, async () => {
+        // A card that is to be charged again must belong to a Customer there, and be set up for it.
+        const customer = await stripe.customers.create({});
+        const { client_secret: clientSecret } = await stripe.setupIntents.create({
+          customer: customer.id,
+          usage: 'off_session',
+          allowed_payment_method_types: ['card'],
+        });
+        if (clientSecret === null) throw new Error('a card that was begun has no secret to go on with');
+        return { clientSecret };
+      }),
     describeCard: (token) =>
       asked(undefined, async () => {
         const method = await retrieveCard(token);

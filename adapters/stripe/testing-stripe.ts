@@ -357,6 +357,17 @@ export async function openStripeDouble(): Promise<StripeDouble> {
       tick();
       if (path === '/v1/payment_intents') return expanded(createIntent(form), form.expand);
       if (path === '/v1/refunds') return refund(form);
+      if (path === '/v1/customers') return { id: 'cus_made', object: 'customer' };
+      if (path === '/v1/setup_intents') {
+        const { customer, usage } = form;
+        return {
+          id: 'seti_1',
+          object: 'setup_intent',
+          customer,
+          usage,
+          client_secret: `seti_1_secret_${text(customer)}_${text(usage)}`,
+        };
+      }
       const intent = get(intents, id, 'payment_intent');
       if (verb === 'confirm') return expanded(confirm(intent, form), form.expand);
       if (verb === 'capture') return capture(intent, form);

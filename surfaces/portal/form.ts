@@ -26,7 +26,8 @@ export async function readForm(request: Request): Promise<Form> {
   }
   const pieces: Buffer[] = [];
   let size = 0;
-  for await (const piece of request) {
+  // What is left unread must not take the answer with it.
+  for await (const piece of request.iterator({ destroyOnReturn: false })) {
     const bytes = Buffer.isBuffer(piece) ? piece : Buffer.from(String(piece));
     size += bytes.length;
     if (size > bytesMax) throw new AirtimeError(413, 'formTooLarge', 'That is more than this form can take.');

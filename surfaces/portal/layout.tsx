@@ -46,7 +46,6 @@ const deskLinks: readonly Link[] = [
 function linksOf(section: Section, signedIn: PageFacts['signedIn']): readonly Link[] {
   if (section === 'desk' && signedIn === 'operator') return deskLinks;
   if (section === 'account' && signedIn === 'customer') return accountLinks;
-  if (section === 'shop') return [{ to: '/plans', label: 'Plans' }];
   return [];
 }
 

@@ -35,7 +35,7 @@ export interface ChatAnswer {
 /** How a card is taken: by the gateway's own element, or in the sandbox by one of its test cards. */
 export type CardEntry =
   | { readonly kind: 'sandbox'; readonly cards: readonly { readonly token: string; readonly label: string }[] }
-  | { readonly kind: 'stripe'; readonly publishableKey: string }
+  | { readonly kind: 'stripe'; readonly publishableKey: string; begin(): Promise<{ clientSecret: string }> }
   /** The gateway has no element that was opened here. */
   | { readonly kind: 'none' };
 

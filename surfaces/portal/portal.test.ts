@@ -132,10 +132,19 @@ describe('the account', () => {
     await browser.get('/account/help/new');
     await browser.send('/account/help', { name: 'No data <b>at all</b>', description: 'Since noon.' });
     expect(browser.page.text).toContain('No data &lt;b>at all&lt;/b>');
+    const ticket = /href="(\/account\/help\/tck_\w+)"/.exec(browser.page.text)?.[1] ?? '';
+    await browser.get(ticket);
+    await browser.send(`${ticket}/note`, { note: 'It works again <script>' });
+    expect(browser.page.path).toBe(`${ticket}?done=note-added`);
+    expect(browser.page.text).toContain('It works again &lt;script>');
     await browser.get('/account/details');
     await browser.send('/account/details', { email: `new-${email}` });
     await confirmed();
-    expect(browser.page.text).toContain(`new-${email}`);
+    expect(browser.page.text).toContain('We mailed a link to the new address.');
+    const link = /(\/sign-in\/link\?token=[\w-]+)/.exec(await portal.letter(`new-${email}`))?.[1] ?? '';
+    await browser.get(link);
+    await browser.send('/sign-in/link');
+    expect((await browser.get('/account/details')).text).toContain(`new-${email}`);
   });
 
   test('a receipt is shown and downloaded', async () => {
@@ -231,19 +240,21 @@ describe('what stands guard', () => {
     const form = formsOf(browser.page.text).find(({ action }) => action.endsWith('/roaming'));
     const { status } = await browser.post(form?.action ?? '', { ...form?.fields, ...fields }, headers);
     expect(status).toBe(403);
-    expect((await browser.get(`/account/lines/${line}`)).text).toContain(
-      `value="${form?.fields.roaming}"`,
-    );
+    expect((await browser.get(`/account/lines/${line}`)).text).toContain(`value="${form?.fields.roaming}"`);
   });
 
-  test.each(['https://evil.example/', '//evil.example', '/\\evil.example', '/nowhere', 'javascript:alert(1)', '/assets/x'])(
-    'after signing in nobody is sent to %s',
-    async (next) => {
-      const browser = portal.browser();
-      await browser.get(`/sign-in?next=${encodeURIComponent(next)}`);
-      expect(formsOf(browser.page.text).find(({ action }) => action === '/sign-in')?.fields.next).toBe('');
-    },
-  );
+  test.each([
+    'https://evil.example/',
+    '//evil.example',
+    '/\\evil.example',
+    '/nowhere',
+    'javascript:alert(1)',
+    '/assets/x',
+  ])('after signing in nobody is sent to %s', async (next) => {
+    const browser = portal.browser();
+    await browser.get(`/sign-in?next=${encodeURIComponent(next)}`);
+    expect(formsOf(browser.page.text).find(({ action }) => action === '/sign-in')?.fields.next).toBe('');
+  });
 
   test('after signing in one is where one wanted to be', async () => {
     const { email, line } = ada;
@@ -291,11 +302,16 @@ describe('what stands guard', () => {
       billId: ben.bill,
       ticketId: 'tck_01k9zzzzzzzzzzzzzzzzzzzzzz',
     };
-    const withIds = routes.filter(({ path, audience, method }) => path.includes(':') && audience === 'customer' && method === 'GET');
+    const withIds = routes.filter(
+      ({ path, audience, method }) => path.includes(':') && audience === 'customer' && method === 'GET',
+    );
     expect(withIds.length).toBeGreaterThan(8);
     for (const { path } of withIds) {
       const foreign = path.replace(/:(\w+)/g, (_, name: string) => own[name] ?? 'x');
-      const none = path.replace(/:(\w+)/g, (_, name: string) => `${(own[name] ?? 'x').slice(0, 4)}01k9zzzzzzzzzzzzzzzzzzzzzz`);
+      const none = path.replace(
+        /:(\w+)/g,
+        (_, name: string) => `${(own[name] ?? 'x').slice(0, 4)}01k9zzzzzzzzzzzzzzzzzzzzzz`,
+      );
       const strip = (text: string) => text.replace(/Reference for our staff:[^<]*/, '').replace(/value="[^"]*"/g, '');
       const one = await ada.browser.get(foreign);
       const other = await ada.browser.get(none);
@@ -320,6 +336,12 @@ describe('what stands guard', () => {
     expect((await portal.browser().get('/account-x')).status).toBe(404);
     expect((await ada.browser.get('/account/confirm')).status).toBe(405);
     expect((await fetch(`${portal.url}/plans`, { method: 'DELETE' })).status).toBe(405);
+  });
+
+  test('a form that is too large is refused and answered', async () => {
+    await ada.browser.get('/account/help/new');
+    const { status } = await ada.browser.send('/account/help', { name: 'x', description: 'y'.repeat(40_000) });
+    expect(status).toBe(413);
   });
 
   test('too much of it is put off', async () => {

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import type { ComponentChildren } from 'preact';
+import type { VNode } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 import type { Caller } from '../../kernel/caller.ts';
 import { AirtimeError } from '../../kernel/error.ts';
@@ -170,6 +170,7 @@ export function portalPages(parts: PortalParts): RequestHandler {
     }
     const wait = known?.facts.retryAfterSeconds;
     if (typeof wait === 'number') response.setHeader('Retry-After', String(wait));
+    if (known?.status === 413) response.setHeader('Connection', 'close');
     if (known?.status === 405) response.setHeader('Allow', 'GET, HEAD, POST');
     const status = known?.status ?? 500;
     await send(
@@ -240,8 +241,8 @@ export function portalPages(parts: PortalParts): RequestHandler {
 
   const drawn = (context: Context, reply: Page): string => html(<Layout page={reply} facts={facts(context)} />);
 
-  function html(node: ComponentChildren): string {
-    const text = renderToString(<>{node}</>);
+  function html(node: VNode): string {
+    const text = renderToString(node);
     return stands('portal.escape') ? text : text.replaceAll('&lt;', '<').replaceAll('&quot;', '"');
   }
 

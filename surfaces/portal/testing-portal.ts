@@ -45,7 +45,7 @@ export interface Portal {
   close(): Promise<void>;
 }
 
-const unescape = (text: string): string =>
+const plainText = (text: string): string =>
   text.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 
 /** The forms of a page, by where they go, with what they would send if nobody typed anything. */
@@ -54,11 +54,11 @@ export function formsOf(html: string): { action: string; fields: Record<string, 
     const fields: Record<string, string> = {};
     for (const [input] of body.matchAll(/<input[^>]*>/g)) {
       const name = /\bname="([^"]*)"/.exec(input)?.[1];
-      const value = unescape(/\bvalue="([^"]*)"/.exec(input)?.[1] ?? '');
+      const value = plainText(/\bvalue="([^"]*)"/.exec(input)?.[1] ?? '');
       if (name === undefined || (input.includes('type="radio"') && !/\bchecked\b/.test(input))) continue;
       fields[name] = value;
     }
-    return { action: unescape(action), fields };
+    return { action: plainText(action), fields };
   });
 }
 
@@ -90,7 +90,11 @@ export async function openPortal(
       await execute(policy, recordOwnershipTrip, trip, house.caller);
     },
   });
-  const door = await testDoor({ wire: { ...testWire(house.pool), policy }, tools, onRefused: (one) => recorder.record(one) });
+  const door = await testDoor({
+    wire: { ...testWire(house.pool), policy },
+    tools,
+    onRefused: (one) => recorder.record(one),
+  });
   const log = pino({ level: 'silent' });
   mountPortal(door.server, {
     policy,
@@ -128,7 +132,10 @@ export async function openPortal(
       const response = await fetch(door.url + path, {
         ...init,
         redirect: 'manual',
-        headers: { ...(self.cookie === undefined ? {} : { cookie: `airtime_session=${self.cookie}` }), ...init.headers },
+        headers: {
+          ...(self.cookie === undefined ? {} : { cookie: `airtime_session=${self.cookie}` }),
+          ...init.headers,
+        },
       });
       for (const set of response.headers.getSetCookie()) {
         const value = /^airtime_session=([^;]*)/.exec(set)?.[1];

@@ -7,7 +7,7 @@ import { ActionButton, Actions, Form, ProblemSummary, TextField } from '../ui/fo
 import { Done } from '../ui/notices.tsx';
 import { Badge, ButtonLink, Card, Pairs, Table } from '../ui/parts.tsx';
 import { day, longDay, minute, phone } from '../ui/words.ts';
-import { CardForm, cardPage } from './card-form.tsx';
+import { CardForm, cardPage, openCardEntry } from './card-form.tsx';
 import { proposed } from './confirm.tsx';
 import { cardWords } from './sign-up.tsx';
 
@@ -15,7 +15,7 @@ import { cardWords } from './sign-up.tsx';
 
 async function cardsPage(visit: Visit, problem?: Problem): Promise<Page> {
   const { cards, now } = await visit.read(showCustomer, {});
-  const { cards: entry } = visit.parts;
+  const entry = await openCardEntry(visit);
   return page({
     title: 'Cards',
     width: 'narrow',
@@ -146,8 +146,11 @@ async function receipts(visit: Visit): Promise<Reply> {
 
 const billOf = (visit: Visit): Promise<BillView> => visit.read(showBill, { billId: visit.params.billId ?? '' });
 
-const period = ({ from, to }: BillView['lines'][number], zone: string): string =>
-  from === null || to === null ? '' : `${day(from, zone)} to ${day(to, zone)}`;
+function period({ from, to }: BillView['lines'][number], zone: string): string {
+  if (from === null || to === null) return '';
+  const [first, last] = [day(from, zone), day(to, zone)];
+  return first === last ? first : `${first} to ${last}`;
+}
 
 async function receipt(visit: Visit): Promise<Reply> {
   const bill = await billOf(visit);

@@ -1,12 +1,31 @@
+import { AirtimeError } from '../../../kernel/error.ts';
 import type { Problem } from '../form.ts';
 import type { CardEntry } from '../parts.ts';
+import type { Page, Visit } from '../route.ts';
 import { Actions, Choices, Form, Hidden } from '../ui/form.tsx';
 import { Notice } from '../ui/parts.tsx';
 
-export const stripeOrigin = 'https://js.stripe.com';
+const stripeOrigin = 'https://js.stripe.com';
+
+/** A card form that is ready to be shown: with the gateway's element, a card was begun there. */
+export type OpenCardEntry =
+  | Exclude<CardEntry, { kind: 'stripe' }>
+  | { readonly kind: 'stripe'; readonly publishableKey: string; readonly clientSecret: string };
+
+/** Makes the card form ready. A gateway that is away leaves a page that says so. */
+export async function openCardEntry({ parts: { cards, log } }: Visit): Promise<OpenCardEntry> {
+  if (cards.kind !== 'stripe') return cards;
+  try {
+    return { kind: 'stripe', publishableKey: cards.publishableKey, clientSecret: (await cards.begin()).clientSecret };
+  } catch (error) {
+    if (!(error instanceof AirtimeError))
+      log.warn({ name: error instanceof Error ? error.name : '' }, 'no card could be begun');
+    return { kind: 'none' };
+  }
+}
 
 /** What a page with the card form must allow and load. */
-export function cardPage(cards: CardEntry): { cardOrigin: string | undefined; scripts: readonly 'card.js'[] } {
+export function cardPage(cards: OpenCardEntry): Pick<Page, 'cardOrigin' | 'scripts'> {
   return cards.kind === 'stripe'
     ? { cardOrigin: stripeOrigin, scripts: ['card.js'] }
     : { cardOrigin: undefined, scripts: [] };
@@ -18,18 +37,16 @@ export function CardForm({
   action,
   label,
   problem,
-  away,
 }: {
-  cards: CardEntry;
+  cards: OpenCardEntry;
   action: string;
   label: string;
   problem?: Problem | undefined;
-  away?: { to: string; label: string };
 }) {
   if (cards.kind === 'none') {
     return (
       <Notice tone="warn" title="Cards cannot be taken on this page at the moment">
-        <p>Write to us, and we help you put one on file.</p>
+        <p>Try again in a few minutes. If it stays so, write to us, and we help you put one on file.</p>
       </Notice>
     );
   }
@@ -45,11 +62,9 @@ export function CardForm({
         />
       ) : (
         <div class="field">
-          <p class="label" id="card-label">
-            Card
-          </p>
+          <p class="label">Card</p>
           <p class="hint">Your card goes straight to the bank’s side of this page. We never see its number.</p>
-          <div class="card-element" data-card-key={cards.publishableKey} />
+          <div class="card-element" data-card-key={cards.publishableKey} data-card-secret={cards.clientSecret} />
           <p class="fault" data-card-said role="alert" />
           <Hidden name="token" value="" />
           <noscript>
@@ -57,7 +72,7 @@ export function CardForm({
           </noscript>
         </div>
       )}
-      <Actions label={label} {...(away ? { away } : {})} />
+      <Actions label={label} />
     </Form>
   );
 }

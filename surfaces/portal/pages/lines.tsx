@@ -29,6 +29,16 @@ const stateWords: Readonly<Record<string, string>> = {
   terminated: 'ended',
 };
 
+/** Where a profile is, as its owner would say it. */
+const esimWords: Readonly<Record<string, string>> = {
+  reserved: 'not on a phone yet',
+  released: 'not on a phone yet',
+  downloaded: 'on a phone',
+  installed: 'on a phone',
+  enabled: 'in use',
+  disabled: 'switched off on the phone',
+};
+
 function StateBadge({ line }: { line: Pick<LineView, 'state'> }) {
   return <Badge tone={toneOf(line.state)}>{stateWords[line.state] ?? line.state}</Badge>;
 }
@@ -232,7 +242,11 @@ async function showLine(visit: Visit, problem?: Problem): Promise<Reply> {
                 <SettingRow
                   to={pathOf(line, '/esim')}
                   name="eSIM"
-                  detail={line.esim ? `${line.esim.state}, ends in ${line.esim.iccidLastFour}` : 'none yet'}
+                  detail={
+                    line.esim
+                      ? `${esimWords[line.esim.state] ?? line.esim.state}, ends in ${line.esim.iccidLastFour}`
+                      : 'none yet'
+                  }
                 />
                 <SettingRow to={pathOf(line, '/end')} name="End the line" detail="Now, or when its period ends" />
               </ul>

@@ -34,6 +34,16 @@ export function OrderProgress({ order }: { order: OrderView }) {
   );
 }
 
+/** A payment that waits for its owner at the bank. */
+export function BankAsks({ order }: { order: OrderView }) {
+  if (order.state !== 'held') return null;
+  return (
+    <Notice tone="warn" title="Your bank asks you to confirm">
+      <p>Look at your bank’s app or its message. The order goes on as soon as you have.</p>
+    </Notice>
+  );
+}
+
 export type Outcome =
   | { readonly kind: 'running' | 'waiting' | 'done' }
   | { readonly kind: 'failed'; readonly isDeclined: boolean; readonly reason: string | null };
@@ -89,6 +99,7 @@ async function show(visit: Visit): Promise<Reply> {
             ) : null}
           </Notice>
         ) : null}
+        <BankAsks order={order} />
         <OrderProgress order={order} />
         <Card>
           <Pairs

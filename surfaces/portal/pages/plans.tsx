@@ -1,4 +1,4 @@
-import { kindName } from '../../../kernel/quantity.ts';
+import { kindName, quotaKinds } from '../../../kernel/quantity.ts';
 import { listOfferings, type PriceList } from '../../../tools/offering-list.ts';
 import { Heading } from '../layout.tsx';
 import { page, type Route, type Visit } from '../route.ts';
@@ -6,18 +6,20 @@ import { ButtonLink, Card } from '../ui/parts.tsx';
 
 export type Offering = PriceList['items'][number];
 
-/** What is on sale, plans or add-ons. */
+/** What is on sale, plans by their price, add-ons by what they add. */
 export async function offeringsOf(visit: Visit, kind: 'plan' | 'vas'): Promise<readonly Offering[]> {
-  return (await visit.read(listOfferings, { kind })).items;
+  const { items } = await visit.read(listOfferings, { kind });
+  // What is asked for most stands first.
+  return kind === 'plan' ? items : items.toSorted((a, b) => placeOf(a) - placeOf(b));
 }
 
-const kinds = ['data', 'voice', 'sms', 'roaming_data'] as const;
+const placeOf = ({ allowances }: Offering): number => quotaKinds.findIndex((kind) => kind === allowances[0]?.kind);
 
 /** What an offering gives, in the order in which people read it; what it does not give is said too. */
 export function Allowances({ offering }: { offering: Offering }) {
   return (
     <ul class="plan-gives">
-      {kinds.map((kind) => {
+      {quotaKinds.map((kind) => {
         const given = offering.allowances.find((one) => one.kind === kind);
         return (
           <li key={kind}>

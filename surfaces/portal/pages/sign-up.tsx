@@ -8,8 +8,8 @@ import { type Page, page, type Reply, type Route, redirect, type Visit } from '.
 import { ActionButton, Actions, Choices, CodeField, Form, Hidden, TextField } from '../ui/form.tsx';
 import { ButtonLink, Card, Notice, Pairs } from '../ui/parts.tsx';
 import { phone } from '../ui/words.ts';
-import { CardForm, cardPage } from './card-form.tsx';
-import { OrderProgress, outcomeOf } from './order.tsx';
+import { CardForm, cardPage, openCardEntry } from './card-form.tsx';
+import { BankAsks, OrderProgress, outcomeOf } from './order.tsx';
 import { type Offering, offeringsOf } from './plans.tsx';
 import { codeIn } from './sign-in.tsx';
 
@@ -147,18 +147,16 @@ async function numbers(visit: Visit, problem?: Problem): Promise<Reply> {
         <p>We are fetching more. Try again in a few minutes; what you typed is kept.</p>
       </Notice>
     ) : (
-      <>
-        <Form action="/sign-up/number" problem={problem} values={visit.form}>
-          <Choices
-            name="msisdn"
-            label="Numbers that are free"
-            isCompact
-            {...(held ? { chosen: held } : choices[0] ? { chosen: choices[0] } : {})}
-            choices={choices.map((msisdn) => ({ value: msisdn, label: phone(msisdn) }))}
-          />
-          <Actions label="Take this number" away={{ to: '/sign-up/number', label: 'Show others' }} />
-        </Form>
-      </>
+      <Form action="/sign-up/number" problem={problem} values={visit.form}>
+        <Choices
+          name="msisdn"
+          label="Numbers that are free"
+          isCompact
+          {...(held ? { chosen: held } : choices[0] ? { chosen: choices[0] } : {})}
+          choices={choices.map((msisdn) => ({ value: msisdn, label: phone(msisdn) }))}
+        />
+        <Actions label="Take this number" away={{ to: '/sign-up/number', label: 'Show others' }} />
+      </Form>
     ),
   );
 }
@@ -182,7 +180,7 @@ async function card(visit: Visit, problem?: Problem): Promise<Reply> {
   if (draft === undefined) return redirect('/plans');
   if (draft.state !== 'open') return redirect('/sign-up/order');
   if (draft.number === null) return redirect('/sign-up/number');
-  const { cards } = visit.parts;
+  const cards = await openCardEntry(visit);
   return screen(
     2,
     {
@@ -261,7 +259,7 @@ async function summary(visit: Visit, problem?: Problem): Promise<Reply> {
 
 export function cardWords(card: { brand: string | null; lastFour: string | null }): string {
   const brand = card.brand ?? 'card';
-  return `${brand.charAt(0).toUpperCase()}${brand.slice(1)} •••• ${card.lastFour ?? '????'}`;
+  return `${brand.charAt(0).toUpperCase()}${brand.slice(1)} ••••\u00a0${card.lastFour ?? '????'}`;
 }
 
 async function mailAgain(visit: Visit): Promise<Reply> {
@@ -278,7 +276,7 @@ async function confirm(visit: Visit): Promise<Reply> {
     const entered = await visit.parts.door.confirmSignUp(visit.secret, { code: codeIn(visit.form) });
     // What goes wrong from here on is shown where it can be mended: the person is a customer now.
     await visit.parts.door.buySignUp(entered.secret).catch((error: unknown) => {
-      if (!(error instanceof AirtimeError)) throw error;
+      if (!(error instanceof AirtimeError)) visit.parts.log.error({ err: error }, 'a sign-up could not be ordered');
     });
     return redirect('/sign-up/order', entered);
   } catch (error) {
@@ -307,6 +305,7 @@ async function progress(visit: Visit, problem?: Problem): Promise<Reply> {
     body: (
       <>
         <Heading title="On its way" lead="This takes some seconds. You may close the page: it goes on without you." />
+        <BankAsks order={order} />
         <OrderProgress order={order} />
         <p class="fine">
           The page looks again by itself. <a href="/sign-up/order">Look now</a>
@@ -317,13 +316,13 @@ async function progress(visit: Visit, problem?: Problem): Promise<Reply> {
 }
 
 /** Paying did not work, or was not tried yet: what happened, and the ways on from here. */
-function unpaid(
+async function unpaid(
   visit: Visit,
   plan: Offering | undefined,
   problem?: Problem,
   outcome?: { isDeclined: boolean; reason: string | null },
-): Page {
-  const { cards } = visit.parts;
+): Promise<Page> {
+  const cards = await openCardEntry(visit);
   const isOurs = outcome !== undefined && !outcome.isDeclined;
   return page({
     title: outcome?.isDeclined ? 'The card was declined' : isOurs ? 'It did not work yet' : 'Almost there',

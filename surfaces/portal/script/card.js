@@ -13,12 +13,14 @@ if (place && form && window.Stripe) {
   form.addEventListener('submit', async (event) => {
     if (form.elements.token.value !== '') return;
     event.preventDefault();
-    const { paymentMethod, error } = await stripe.createPaymentMethod({ type: 'card', card });
+    const { setupIntent, error } = await stripe.confirmCardSetup(place.dataset.cardSecret, {
+      payment_method: { card },
+    });
     if (error) {
       said.textContent = error.message;
       return;
     }
-    form.elements.token.value = paymentMethod.id;
+    form.elements.token.value = setupIntent.payment_method;
     form.submit();
   });
 }

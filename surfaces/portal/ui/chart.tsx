@@ -6,7 +6,7 @@ export interface ChartDay {
 }
 
 const width = 640;
-const height = 180;
+const height = 240;
 const axis = 24;
 const gap = 0.28;
 

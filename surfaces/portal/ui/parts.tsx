@@ -123,7 +123,6 @@ export function Table<Row>({
         </thead>
         <tbody>
           {rows.map((row, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a page is drawn once
             <tr key={index}>
               {columns.map((column) => (
                 <td key={column.title} class={classOf(column)}>
@@ -173,7 +172,7 @@ export function Steps({
         <li key={name} class={`step ${state}`}>
           <span class="step-mark" aria-hidden="true" />
           <span class="step-name">{name}</span>
-          <span class="step-state">{detail ?? words[state]}</span>
+          <span class={state === 'done' ? 'unseen' : 'step-state'}>{detail ?? words[state]}</span>
         </li>
       ))}
     </ol>
