@@ -72,7 +72,7 @@ for (const [name, view] of cases) {
 test('an address to open stands on a line of its own, whole', () => {
   const url = `https://bss.example.com/desk/sign-in?token=${'x'.repeat(43)}`;
   const text = draw(
-    { noun: 'session', verb: 'open-desk' },
+    { noun: 'session', verb: 'open-desk', view: undefined },
     { url, expiresAt: '2026-11-28T00:00:00Z' },
     { width: 60, color: true },
   );
