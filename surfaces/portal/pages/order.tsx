@@ -50,6 +50,9 @@ export type Outcome =
 
 const failedStates = ['failed', 'rejected', 'cancelled', 'partial'];
 
+/** The gateway's own word for it stands before the sentence; a person needs the sentence. */
+const sentenceOf = (reason: string | null): string | null => reason?.replace(/^[a-z_]+: /, '') ?? null;
+
 /** What became of an order, for the page that follows it. */
 export function outcomeOf(order: OrderView): Outcome {
   const state = order.state ?? '';
@@ -58,7 +61,7 @@ export function outcomeOf(order: OrderView): Outcome {
     const payment = order.items.find((item) => item.payment !== null)?.payment;
     const isDeclined = payment?.state === 'denied' || (payment?.state === 'failed' && payment.reason !== null);
     const failed = order.items.flatMap(({ stages }) => stages).find((stage) => stage.state === 'failed');
-    return { kind: 'failed', isDeclined, reason: (isDeclined ? payment?.reason : failed?.reason) ?? null };
+    return { kind: 'failed', isDeclined, reason: sentenceOf((isDeclined ? payment?.reason : failed?.reason) ?? null) };
   }
   return { kind: order.items.every(({ action }) => action !== 'add') ? 'waiting' : 'running' };
 }

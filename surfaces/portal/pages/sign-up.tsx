@@ -6,7 +6,7 @@ import { Heading } from '../layout.tsx';
 import type { SignUp } from '../parts.ts';
 import { type Page, page, type Reply, type Route, redirect, type Visit } from '../route.ts';
 import { ActionButton, Actions, Choices, CodeField, Form, Hidden, TextField } from '../ui/form.tsx';
-import { ButtonLink, Card, Notice, Pairs } from '../ui/parts.tsx';
+import { Card, Notice, Pairs } from '../ui/parts.tsx';
 import { phone } from '../ui/words.ts';
 import { CardForm, cardPage, openCardEntry } from './card-form.tsx';
 import { BankAsks, OrderProgress, outcomeOf } from './order.tsx';
@@ -242,7 +242,7 @@ async function summary(visit: Visit, problem?: Problem): Promise<Reply> {
             ['Number', phone(draft.number.msisdn)],
             ['For', `${draft.givenName} ${draft.familyName}`],
             ['Card', cardWords(draft.card)],
-            ['Now, and each month', <strong class="total">{plan.price?.text}</strong>],
+            ['Each month', <strong class="total">{plan.price?.text}</strong>],
           ]}
         />
       </Card>
@@ -360,10 +360,7 @@ async function unpaid(
           <CardForm cards={cards} action="/sign-up/again" label="Pay with this card" problem={problem} />
         </Card>
         <p class="fine">
-          Not now? Your account is there when you are:{' '}
-          <ButtonLink to="/account" kind="plain">
-            go to your account
-          </ButtonLink>
+          Not now? <a href="/account">Your account</a> is there when you are.
         </p>
       </>
     ),

@@ -1,5 +1,5 @@
 // Says something to the assistant and shows the answer as it comes. Without this script the form is sent as it is.
-const form = document.querySelector('form[data-chat]');
+const form = document.querySelector('form.chat-form');
 const log = document.querySelector('.chat-log');
 const field = form?.querySelector('textarea');
 

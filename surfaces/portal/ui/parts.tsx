@@ -172,7 +172,9 @@ export function Steps({
         <li key={name} class={`step ${state}`}>
           <span class="step-mark" aria-hidden="true" />
           <span class="step-name">{name}</span>
-          <span class={state === 'done' ? 'unseen' : 'step-state'}>{detail ?? words[state]}</span>
+          <span class={state === 'done' || state === 'waiting' ? 'unseen' : 'step-state'}>
+            {detail ?? words[state]}
+          </span>
         </li>
       ))}
     </ol>
