@@ -2,8 +2,9 @@
 globalThis.airtimeLook = (() => {
   let shift = 0;
   const add = (entries) => {
-    // What moves because somebody typed or clicked is no surprise.
-    for (const entry of entries) if (!entry.hadRecentInput) shift += entry.value;
+    // Nobody typed or clicked before this is asked, and what a browser takes for input is the setting of its window's
+    // size: all that moved counts.
+    for (const entry of entries) shift += entry.value;
   };
   const observer = new PerformanceObserver((list) => add(list.getEntries()));
   observer.observe({ type: 'layout-shift', buffered: true });
