@@ -75,13 +75,29 @@ function holdsCardNumber(text: string, aboutPaying: boolean): boolean {
   return false;
 }
 
+type Meaning = 'code' | 'number' | 'nothing';
+const meanings = new Map<string, Meaning>();
+const meaningsMax = 1000;
+
+/** What a name says of its value. The same few names come with every record of a stream, so what they say is remembered. */
+function meaningOf(name: string): Meaning {
+  let found = meanings.get(name);
+  if (found === undefined) {
+    const plain = plainName(name);
+    found = codeNames.test(plain) ? 'code' : numberNames.test(plain) ? 'number' : 'nothing';
+    if (meanings.size >= meaningsMax) meanings.clear();
+    if (name.length <= 100) meanings.set(name, found);
+  }
+  return found;
+}
+
 /** Whether this attribute, by its name, holds what may never be kept. A masked or shortened number may. */
 function isNamedSecret(name: string, value: unknown): boolean {
   if (typeof value !== 'string' && typeof value !== 'number') return false;
-  const plain = plainName(name);
+  const means = meaningOf(name);
+  if (means === 'nothing') return false;
   const text = String(value).trim();
-  if (codeNames.test(plain)) return /^\d{3,4}$/.test(text);
-  if (!numberNames.test(plain)) return false;
+  if (means === 'code') return /^\d{3,4}$/.test(text);
   const digits = digitsOf(text);
   return digits.length >= 12 && digits.length <= 19 && /^[\d\s.-]+$/.test(text);
 }

@@ -80,11 +80,16 @@ export interface ReadUsage {
 
 /** Reads what a TMF635 usage says: its type, and among its characteristics number, amount, unit, source and record id. */
 export function readUsage(document: JsonObject): ReadUsage {
-  const given = new Map<string, Json | undefined>(
-    objects(document.usageCharacteristic).map((one) => [(text(one.name) ?? '').toLowerCase(), one.value]),
-  );
-  const first = (...names: string[]): Json | undefined =>
-    names.map((name) => given.get(name)).find((value) => value !== undefined);
+  const given = new Map<string, Json | undefined>();
+  for (const { name, value } of objects(document.usageCharacteristic))
+    given.set((text(name) ?? '').toLowerCase(), value);
+  const first = (...names: string[]): Json | undefined => {
+    for (const name of names) {
+      const value = given.get(name);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  };
   const named = text(first('kind')) ?? text(document.usageType) ?? '';
   const kind = kinds[named.toLowerCase().replace(/[^a-z]/g, '')];
   const chargeable = kind === undefined || kind === 'barred' ? undefined : kind;
