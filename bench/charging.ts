@@ -195,13 +195,12 @@ async function openConnection(
 
 // ---- the same SQL call ----
 
-const documentSql = `json_build_object('place', 0, 'caller', 0, 'id', 'usg_' || gen_random_uuid(), 'event_id', 'evt_' || gen_random_uuid(),
-  'document', json_build_object('@type', 'Usage', 'usageType', 'data', 'usageDate', wire_time(clock_timestamp()), 'usageCharacteristic', json_build_array(
-    json_build_object('name', 'msisdn', 'value', $1), json_build_object('name', 'volume', 'value', 1), json_build_object('name', 'unit', 'value', 'KB'),
-    json_build_object('name', 'source', 'value', 'bench-sql'), json_build_object('name', 'recordId', 'value', $2))),
-  'source', 'bench-sql', 'record_id', $2, 'msisdn', $1, 'kind', 'data', 'quantity', 1024, 'usage_date', clock_timestamp(), 'unit', 'KB', 'unit_size', 1024)`;
-const callSql = `SELECT * FROM record_usage_batch('usage.record', '[{"audience": "system", "id": "bench", "name": "bench"}]'::jsonb,
-  json_build_array(${documentSql}), interval '90 days', '{}', '{}'::jsonb, true)`;
+const callSql = `SELECT * FROM record_usage_batch('usage.record', '[{"audience": "system", "id": "bench", "name": "bench"}]'::jsonb, NULL,
+  ARRAY['usg_' || gen_random_uuid()], ARRAY['evt_' || gen_random_uuid()],
+  ARRAY['"@type":"Usage","usageType":"data","usageDate":"' || wire_time(clock_timestamp()) || '","usageCharacteristic":[{"name":"msisdn","value":"' || $1
+    || '"},{"name":"volume","value": 1},{"name":"unit","value":"KB"},{"name":"source","value":"bench-sql"},{"name":"recordId","value":"' || $2 || '"}]'],
+  ARRAY['bench-sql'], ARRAY[$2], ARRAY[$1], ARRAY['data'], ARRAY[1024::bigint], ARRAY[clock_timestamp()], ARRAY['KB'], ARRAY[1024::bigint], NULL,
+  interval '90 days', '{}', '{}'::jsonb, true)`;
 
 function pgbench(): string | undefined {
   for (const name of ['pgbench', '/usr/lib/postgresql/18/bin/pgbench', '/usr/lib/postgresql/15/bin/pgbench']) {

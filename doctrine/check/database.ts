@@ -112,7 +112,7 @@ const clockFunctions: Readonly<Record<string, string>> = {
   append_event: 'An event says both when it happened and when it was written down.',
   append_events: 'The same for the events of a transaction together.',
   begin_step: 'When a step was done is machine time, as all of its row but the instant it is due.',
-  store_usage: 'It appends events, many at once: when they were written down is machine time.',
+  record_usage_batch: 'It appends events, many at once: when they were written down is machine time.',
 };
 const clockUse =
   /\b(now\s*\(\s*\)|clock_timestamp|current_timestamp|current_date|localtimestamp|transaction_timestamp|statement_timestamp|random\s*\(|gen_random_uuid)/i;

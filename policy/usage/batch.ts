@@ -84,60 +84,82 @@ export function unreadable(line: number, raw: string, flaw: string): BatchRecord
 const calls = 2;
 const sharedMin = 50;
 
+/** Charges batches in the order in which they are given, and answers each in its own order. */
+export type ChargeBatch = (records: readonly BatchRecord[]) => Promise<BatchResult[]>;
+
 /**
- * Charges a batch and answers in its order. What is of one number is charged in one transaction, in the order in which
- * it came. When the database refuses a transaction as a whole, each of its records is tried by itself, so that one does
- * not lose the others; when only one of two transactions could be tried, the records of the other are answered `failed`.
- * @throws what the database threw, when nothing of the batch could be tried
+ * Charges batch after batch. What is of one number is charged in the order in which it came, for it always goes the same
+ * lane; in another lane the next batch may have begun before the last one is over, so neither waits for the slower.
+ * When the database refuses a transaction as a whole, each of its records is tried by itself, so that one does not lose
+ * the others; when only one of two transactions could be tried, the records of the other are answered `failed`.
+ * What it gives throws what the database threw, when nothing of a batch could be tried.
  */
-export async function recordBatch(
-  policy: Policy,
-  records: readonly BatchRecord[],
-  caller: Caller,
-): Promise<BatchResult[]> {
-  const parts = partsOf(records);
-  const outcomes = await Promise.allSettled(
-    parts.map((places) =>
-      recordPart(
-        policy,
-        places.flatMap((place) => records[place]?.entry ?? []),
-        caller,
-      ),
-    ),
-  );
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed && !outcomes.some((outcome) => outcome.status === 'fulfilled')) throw failed.reason;
-  const results: BatchResult[] = [];
-  for (const [part, places] of parts.entries()) {
-    const outcome = outcomes[part];
-    for (const [index, place] of places.entries()) {
-      const record = records[place];
-      if (!record) continue;
-      results[place] =
-        outcome?.status === 'fulfilled' ? resultOf(record, outcome.value[index]) : failedOf(record, untried);
+export function usageLanes(policy: Policy, caller: Caller): ChargeBatch {
+  const ends: Promise<unknown>[] = Array.from({ length: calls }, () => Promise.resolve());
+  const underWay = new Set<Keys>();
+  return async (records) => {
+    const { parts, keys } = partsOf(records, underWay);
+    underWay.add(keys);
+    const works = parts.map(({ places, lane }) => {
+      const turn = lane === undefined ? Promise.all(ends) : ends[lane];
+      const entries = places.flatMap((place) => records[place]?.entry ?? []);
+      const work = recordPart(policy, entries, caller, turn);
+      const end = work.catch(() => undefined);
+      if (lane === undefined) ends.fill(end);
+      else ends[lane] = end;
+      return work;
+    });
+    const outcomes = await Promise.allSettled(works);
+    underWay.delete(keys);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed && !outcomes.some((outcome) => outcome.status === 'fulfilled')) throw failed.reason;
+    const results: BatchResult[] = [];
+    for (const [part, { places }] of parts.entries()) {
+      const outcome = outcomes[part];
+      for (const [index, place] of places.entries()) {
+        const record = records[place];
+        if (!record) continue;
+        results[place] =
+          outcome?.status === 'fulfilled' ? resultOf(record, outcome.value[index]) : failedOf(record, untried);
+      }
     }
-  }
-  return results;
+    return results;
+  };
 }
 
-/** The places of the records that each call charges. */
-function partsOf(records: readonly BatchRecord[]): number[][] {
-  const all = [...records.keys()];
-  if (records.length < sharedMin) return [all];
-  const partOf = new Map<string, number>();
-  const parts: number[][] = Array.from({ length: calls }, () => []);
+/** Charges one batch that stands by itself. */
+export const recordBatch = (policy: Policy, records: readonly BatchRecord[], caller: Caller): Promise<BatchResult[]> =>
+  usageLanes(policy, caller)(records);
+
+/** The records that one call charges. */
+interface Part {
+  places: number[];
+  /** Undefined: it has all lanes to itself. */
+  lane: number | undefined;
+}
+
+/** Which lane the record of a key has gone. */
+type Keys = ReadonlyMap<string, number>;
+
+function partsOf(records: readonly BatchRecord[], underWay: ReadonlySet<Keys>): { parts: Part[]; keys: Keys } {
+  const whole = { parts: [{ places: [...records.keys()], lane: undefined }], keys: new Map() };
+  if (records.length < sharedMin) return whole;
+  const known = [...underWay];
+  const keys = new Map<string, number>();
+  known.push(keys);
+  const parts: Part[] = Array.from({ length: calls }, (_, lane) => ({ places: [], lane }));
   for (const [place, { entry }] of records.entries()) {
     const { msisdn, source, recordId } = entry.read;
-    const part = lastDigit(msisdn) % calls;
+    const lane = lastDigit(msisdn) % calls;
     if (recordId !== undefined) {
       const key = `${source ?? ''} ${recordId}`;
       // Of records with one key the first counts: which one that is, two calls could not tell.
-      if ((partOf.get(key) ?? part) !== part) return [all];
-      partOf.set(key, part);
+      if (known.some((one) => (one.get(key) ?? lane) !== lane)) return whole;
+      keys.set(key, lane);
     }
-    parts[part]?.push(place);
+    parts[lane]?.places.push(place);
   }
-  return parts.filter((places) => places.length > 0);
+  return { parts: parts.filter(({ places }) => places.length > 0), keys };
 }
 
 const lastDigit = (msisdn: string | undefined) => msisdn?.charCodeAt(msisdn.length - 1) ?? 0;
@@ -146,9 +168,10 @@ async function recordPart(
   policy: Policy,
   entries: readonly UsageEntry[],
   caller: Caller,
+  turn: Promise<unknown> | undefined,
 ): Promise<(RecordedUsage | undefined)[]> {
   try {
-    return await recordEntries(policy, entries, caller, { whole: false });
+    return await recordEntries(policy, entries, caller, { whole: false, turn });
   } catch (error) {
     if (entries.length === 1 || !isAboutData(error)) throw error;
     const answers: (RecordedUsage | undefined)[] = [];

@@ -1,10 +1,11 @@
 import type { Pool, QueryConfig } from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type House, openHouse } from '../../doctrine/house.ts';
 import type { Caller } from '../../kernel/caller.ts';
+import type { JsonObject } from '../../kernel/json.ts';
 import { runStatement } from '../core/transaction.ts';
-import { readRecord, recordBatch } from './batch.ts';
-import { recordTogether, type UsageEntry } from './charging.ts';
+import { readRecord, recordBatch, usageLanes } from './batch.ts';
+import { recordEntries, recordTogether, type UsageEntry } from './charging.ts';
 import { flatDocument, givenPart } from './commands.ts';
 import { readUsage } from './units.ts';
 
@@ -157,4 +158,81 @@ it('of two records with one key and different numbers the first counts', async (
   if (first) records.splice(1, 1, twin);
   const results = await recordBatch(house.policy, records, house.caller);
   expect([results[0]?.repeated, results[1]?.repeated, results[1]?.id]).toEqual([undefined, true, results[0]?.id]);
+});
+
+describe('batches of a stream that are charged at once', () => {
+  /** The database, with whatever concerns a number coming late. What it says is in the order in which calls began. */
+  function slowFor(number: string): { pool: Pool; begun: string[] } {
+    const begun: string[] = [];
+    const pool: Pool = Object.create(house.pool, {
+      query: {
+        value: async (statement: QueryConfig) => {
+          const text = JSON.stringify(statement.values);
+          begun.push(`${text.includes(number) ? 'slow' : 'quick'} ${/lane-\d/.exec(text)?.[0]}`);
+          if (text.includes(number)) await new Promise((resolve) => setTimeout(resolve, 300));
+          return house.pool.query(statement);
+        },
+      },
+    });
+    return { pool, begun };
+  }
+
+  it('a lane goes on without the other, and charges one batch after another', async () => {
+    const [one, other] = await twoNumbers();
+    const { pool, begun } = slowFor(one);
+    const charge = usageLanes({ ...house.policy, pool }, house.caller);
+    const answers = await Promise.all([
+      charge(batchOf([one, other], 'lane-1-')),
+      charge(batchOf([one, other], 'lane-2-')),
+    ]);
+    expect(answers.flat().every(({ status, repeated }) => status === 'rated' && repeated === undefined)).toBe(true);
+    expect(begun.slice(0, 3).sort()).toEqual(['quick lane-1', 'quick lane-2', 'slow lane-1']);
+    expect(begun[3]).toBe('slow lane-2');
+  });
+
+  it('of two records with one key in two batches the first counts, whichever lane is slow', async () => {
+    const [one, other] = await twoNumbers();
+    const { pool } = slowFor(one);
+    const charge = usageLanes({ ...house.policy, pool }, house.caller);
+    const [first, second] = await Promise.all([
+      charge(batchOf([one, other], 'lane-3-')),
+      charge(batchOf([other, one], 'lane-3-')),
+    ]);
+    expect(first?.map(({ repeated }) => repeated)).toEqual(first?.map(() => undefined));
+    expect(second?.map(({ repeated, id }) => [repeated, id])).toEqual(first?.map(({ id }) => [true, id]));
+  });
+});
+
+it('what a record says is kept letter by letter, and the house has the last word on what is its own', async () => {
+  const odd = 'a "quoted" \\ {back,slash}\n, NULL \u007f\u2028 é 😀';
+  const document: JsonObject = {
+    '@type': 'Usage',
+    usageType: 'data',
+    description: odd,
+    usageDate: null,
+    usageCharacteristic: [
+      { name: 'msisdn', value: msisdn },
+      { name: 'volume', value: 1.5 },
+      { name: 'unit', value: 'B' },
+      { name: 'source', value: odd },
+      { name: 'recordId', value: 'NULL' },
+    ],
+  };
+  const [made] = await recordEntries(house.policy, [{ document, read: readUsage(document) }], house.caller, {
+    whole: true,
+  });
+  expect(made).toMatchObject({ charged: 0n, refusedBy: 'usage.readable' });
+  const { usageDate: _, ...rest } = document;
+  const [kept] = await recordEntries(house.policy, [{ document: rest, read: readUsage(rest) }], house.caller, {
+    whole: true,
+  });
+  expect(kept).toMatchObject({ repeated: true, id: made?.id });
+  expect(kept?.document).toMatchObject({ ...rest, id: made?.id, status: 'rejected' });
+  expect(typeof kept?.document?.usageDate).toBe('string');
+  const [row] = await runStatement<{ source: string; recordId: string }>(
+    house.pool,
+    'SELECT "source", "record_id" FROM "usage" WHERE "id" = $1',
+    [made?.id],
+  );
+  expect(row).toEqual({ source: odd, recordId: 'NULL' });
 });

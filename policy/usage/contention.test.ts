@@ -264,12 +264,12 @@ const plantedFaults: readonly Planted[] = [
     replace: [
       lock,
       [
-        'store_usage',
+        'record_usage_batch',
         'SET "remaining" = b."remaining" - s.taken, "used" = b."used" + s.taken',
         'SET "remaining" = greatest(s.had - s.taken, 0), "used" = b."granted" - greatest(s.had - s.taken, 0)',
       ],
       [
-        'store_usage',
+        'record_usage_batch',
         'count(*) AS times FROM',
         'count(*) AS times, (SELECT k."remaining" FROM "bucket" k WHERE k."id" = t.id) AS had FROM',
       ],

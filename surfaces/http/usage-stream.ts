@@ -1,6 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { loadValidators } from '../../generated/validators/index.ts';
-import { type BatchRecord, type BatchResult, chargeBatch, readRecord, unreadable } from '../../handlers/usage-batch.ts';
+import {
+  type BatchRecord,
+  type BatchResult,
+  chargeBatches,
+  readRecord,
+  unreadable,
+} from '../../handlers/usage-batch.ts';
 import type { Wire } from '../../handlers/wire.ts';
 import { findCardSecret } from '../../kernel/card-number.ts';
 import type { Json, JsonObject } from '../../kernel/json.ts';
@@ -84,10 +90,8 @@ export function usageStream(parts: UsageStreamParts): (exchange: Exchange) => Pr
       response.statusCode = 200;
       response.setHeader('Content-Type', ndjson);
       response.flushHeaders();
-      await serve(request, response, parts.limits, (lines) => {
-        const records = lines.map(read);
-        return () => chargeBatch(parts.wire, records, caller);
-      });
+      const charge = chargeBatches(parts.wire, caller);
+      await serve(request, response, parts.limits, (lines) => charge(lines.map(read)));
     } finally {
       open -= 1;
     }
@@ -136,15 +140,21 @@ function readLine(
   return readRecord(number, value, raw, flawOf);
 }
 
-/** Reads lines; what it gives has them charged. */
-type Prepare = (lines: Line[]) => () => Promise<BatchResult[]>;
+/** Reads lines and has them charged. */
+type Charge = (lines: Line[]) => Promise<BatchResult[]>;
 
-/** Reads lines, has them charged batch by batch, and writes the results; the next batch is read while one is charged. */
+/** Batches that are charged at once; of one number they are charged one after another. */
+const underWayMax = 2;
+
+/**
+ * Reads lines, has them charged batch by batch, and writes the results in their order: while one is charged, the next is
+ * read and the last is answered.
+ */
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
   limits: UsageStreamLimits,
-  prepare: Prepare,
+  charge: Charge,
 ): Promise<void> {
   const waiting: Line[] = [];
   let running: Promise<void> | undefined;
@@ -152,18 +162,27 @@ async function serve(
   let broken: unknown;
 
   async function pump(): Promise<void> {
-    const take = () => {
-      const lines = waiting.splice(0, limits.batchMax);
-      if (waiting.length < limits.batchMax) room?.();
-      return lines.length > 0 ? prepare(lines) : undefined;
+    const underWay: Promise<BatchResult[]>[] = [];
+    const begin = () => {
+      while (underWay.length < underWayMax && waiting.length > 0) {
+        const results = charge(waiting.splice(0, limits.batchMax));
+        // Its failure is heard when its turn comes to be written.
+        results.catch(() => undefined);
+        underWay.push(results);
+        if (waiting.length < limits.batchMax) room?.();
+      }
     };
-    for (let next = take(); next; ) {
-      const results = next();
-      // Read while these are charged; its failure is heard below.
-      results.catch(() => undefined);
-      next = take();
-      await write(response, `${(await results).map((result) => JSON.stringify(result)).join('\n')}\n`);
-      next ??= take();
+    try {
+      begin();
+      for (let first = underWay[0]; first; first = underWay[0]) {
+        const results = await first;
+        underWay.shift();
+        begin();
+        await write(response, `${results.map((result) => JSON.stringify(result)).join('\n')}\n`);
+        begin();
+      }
+    } finally {
+      await Promise.allSettled(underWay);
     }
   }
 
