@@ -61,10 +61,10 @@ status: build ## say what runs
 check: build ## types, lint, import boundaries, contract lint, generated files
 	@$(MAKE) -j2 --output-sync=target check-types check-rest
 
-check-types: build
+check-types:
 	npx --no-install tsc --noEmit -p .
 
-check-rest: build
+check-rest:
 	npx --no-install biome check .
 	npx --no-install spectral lint --quiet --fail-severity error --ruleset .spectral.yaml 'generated/openapi/*.json'
 	$(TSX) build/generate/main.ts --check

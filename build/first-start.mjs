@@ -43,5 +43,7 @@ and type, where <Tab> is the key: it completes nouns, verbs and ids, and a name 
 ${session.map(({ type, about }) => `  ${type.padEnd(wide)}${about}`).join('\n')}
 
 Behind each of them stands a verb that scripts can type: node dist/bss.js --help
+Subscribers sign up in a browser at ${url}/plans, and sandbox mail is read by node dist/bss.js mail list
+The same things on a page, for a phone: node dist/bss.js desk
 To stop server and database: make stop
 `);

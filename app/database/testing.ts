@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -122,7 +122,10 @@ async function createFrom(server: EmbeddedPostgres, template: string): Promise<T
 export async function openTestDirectory(): Promise<{ directory: string; remove(): Promise<void> }> {
   for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
     const [pid, started] = name.slice(prefix.length).split('-');
-    if (!stampIsAlive(`${pid} ${started}`)) await removeTestDirectory(join(tmpdir(), name));
+    const path = join(tmpdir(), name);
+    // What another user of the machine left behind is theirs to clear away. It may be gone between two looks.
+    const owner = statSync(path, { throwIfNoEntry: false })?.uid;
+    if (owner === process.getuid?.() && !stampIsAlive(`${pid} ${started}`)) await removeTestDirectory(path);
   }
   // The name says whose it is, so that a later run can tell whether its maker still lives.
   const [pid, started = ''] = processStamp(process.pid).split(' ');
