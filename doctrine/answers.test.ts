@@ -87,7 +87,11 @@ test('a line is sold and looked after: each answer is what its tool promises', a
   await call('order.cancel', { orderId: idOf(other) });
   await call('payment_method.patch', { id: idOf(card), patch: { kind: 'merge', value: { name: 'Mine' } } });
   const spare = await call('card.add', { customerId, token: 'tok_mastercard_answers' });
+  await call('card.prefer', { cardId: idOf(spare) });
   await call('payment_method.delete', { id: idOf(spare) });
+  const old = await call('card.add', { customerId, token: 'tok_visa_old' });
+  await call('card.remove', { cardId: idOf(old) });
+  await call('customer.change_contact', { customerId, email: 'lim@answers.example', phone: '+6591234567' });
   const leaving = await world.line();
   await call('number.port_out', { msisdn: leaving.msisdn });
   await world.settle();

@@ -370,7 +370,7 @@ test('nouns, verbs, live ids and the console’s own words are completed', async
   ]);
   expect(completed).toEqual([
     [expect.arrayContaining(['customer', 'customer-bill']), 'cust'],
-    [['sessions '], 'sess'],
+    [['session', 'sessions'], 'sess'],
     [['cus_1  Ada', 'cus_2'], 'cus_'],
     [['place '], 'pl'],
     [['order '], 'ord'],
