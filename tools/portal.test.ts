@@ -405,6 +405,18 @@ describe('a number that somebody chose', () => {
     expect(came.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
+  it('is free again at once when an order that named it, with nobody at a page, has failed', async () => {
+    const [msisdn = ''] = await portal.offerNumbers((await portal.begin()).secret);
+    const customerId = await house.customer('tok_declined');
+    const input = { customerId, offering: 'PLAN_S', msisdn };
+    const { confirmation } = await tools.propose('order.place', input, house.caller);
+    await tools.confirm('order.place', input, house.caller, confirmation.token);
+    await expect(place(msisdn)).rejects.toMatchObject({ code: 'order.wished_number_available' });
+    await house.settle();
+    await expect(place(msisdn)).resolves.toMatchObject({ replayed: false });
+    await house.settle();
+  });
+
   it('goes to one of two orders that wish for it at once', async () => {
     const [msisdn = ''] = await portal.offerNumbers((await portal.begin()).secret);
     const came = await Promise.allSettled([place(msisdn), place(msisdn), place(msisdn)]);

@@ -29,10 +29,14 @@ export async function isWantedByOther(tx: Tx, msisdn: string, by: string | undef
   return row?.isTaken === true;
 }
 
-/** An order was placed that names the number; after it fails the customer has as long as before to try again. */
+/**
+ * An order was placed that names the number. After it fails, a customer who had chosen it at a page has as long as before to
+ * try again; a number that was only named by an order is free again.
+ */
 export async function wantForOrder(tx: Tx, msisdn: string, customerId: string, orderItemId: string): Promise<void> {
   await tx.sql`UPDATE "phone_number" SET "wanted_by" = ${customerId}, "wanted_for" = ${orderItemId},
-    "wanted_until" = clock_timestamp() + make_interval(mins => ${wantedMinutes}) WHERE "msisdn" = ${msisdn}`;
+    "wanted_until" = clock_timestamp() + CASE WHEN "wanted_by" = ${customerId} AND "wanted_until" > clock_timestamp()
+      THEN make_interval(mins => ${wantedMinutes}) ELSE interval '0' END WHERE "msisdn" = ${msisdn}`;
 }
 
 /** Who chose a number before there was a customer. */
