@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) \( -name '*.ts' -o -name '*.tsx' -o -name '*.cs
   docs/integrators.md $(wildcard docs/handbook/*.md) specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check faults rules-off hostile browser probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
+.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check faults rules-off hostile browser browser-short probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ generate: generated/.stamp generated/prisma/client.ts ## make everything under g
 	@$(TSX) build/client/main.ts
 
 build: ## compile what is shipped into dist/
-	@$(MAKE) -s -j2 dist/.stamp
+	@$(MAKE) -s $(if $(filter -j%,$(MAKEFLAGS)),,-j2) dist/.stamp
 
 start: build ## start Airtime; on an empty database also seed it and play a first subscriber
 	@AIRTIME_STORY_DAYS=33 node dist/airtime.js start
@@ -105,6 +105,9 @@ hostile: build ## let hostile models loose on the assistant, with every guard an
 browser: build ## walk every page in headless Chromium: axe, weight, paint, keyboard; keep a gallery (needs Chromium)
 	$(TSX) browser/main.ts
 
+browser-short: build
+	$(TSX) browser/main.ts --short --when-at-hand
+
 probe-portal: build ## attack the pages as another customer and from another site, with every guard and without each
 	$(TSX) doctrine/portal/main.ts
 
@@ -128,9 +131,8 @@ test: check conformance ## everything that gates a change
 	$(TSX) bench/charging.ts --short
 	$(TSX) bench/renewals.ts --lines 300
 	$(TSX) bench/imports.ts --rows 2000
-	@$(MAKE) scenarios
+	@$(MAKE) -j2 --output-sync=target scenarios browser-short
 	@$(MAKE) simulate
-	$(TSX) browser/main.ts --short --when-at-hand
 
 mock: build ## serve the contracts as a mock, for clients under development (fetches Prism on first use)
 	$(TSX) build/mock/main.ts
