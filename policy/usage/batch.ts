@@ -91,7 +91,7 @@ export type ChargeBatch = (records: readonly BatchRecord[]) => Promise<BatchResu
  * Charges batch after batch. What is of one number is charged in the order in which it came, for it always goes the same
  * lane; in another lane the next batch may have begun before the last one is over, so neither waits for the slower.
  * When the database refuses a transaction as a whole, each of its records is tried by itself, so that one does not lose
- * the others; when only one of two transactions could be tried, the records of the other are answered `failed`.
+ * the others; what could not be tried after others were charged, in this transaction or in another, is answered `failed`.
  * What it gives throws what the database threw, when nothing of a batch could be tried.
  */
 export function usageLanes(policy: Policy, caller: Caller): ChargeBatch {
@@ -120,7 +120,9 @@ export function usageLanes(policy: Policy, caller: Caller): ChargeBatch {
         const record = records[place];
         if (!record) continue;
         results[place] =
-          outcome?.status === 'fulfilled' ? resultOf(record, outcome.value[index]) : failedOf(record, untried);
+          outcome?.status === 'fulfilled'
+            ? resultOf(record, outcome.value[index] ?? 'untried')
+            : failedOf(record, untried);
       }
     }
     return results;
@@ -164,27 +166,33 @@ function partsOf(records: readonly BatchRecord[], underWay: ReadonlySet<Keys>): 
 
 const lastDigit = (msisdn: string | undefined) => msisdn?.charCodeAt(msisdn.length - 1) ?? 0;
 
+/** What became of each record of a part. */
+type Outcome = RecordedUsage | 'unkept' | 'untried';
+
 async function recordPart(
   policy: Policy,
   entries: readonly UsageEntry[],
   caller: Caller,
   turn: Promise<unknown> | undefined,
-): Promise<(RecordedUsage | undefined)[]> {
+): Promise<Outcome[]> {
   try {
-    return await recordEntries(policy, entries, caller, { whole: false, turn });
+    return (await recordEntries(policy, entries, caller, { whole: false, turn })).map((one) => one ?? 'unkept');
   } catch (error) {
     if (entries.length === 1 || !isAboutData(error)) throw error;
-    const answers: (RecordedUsage | undefined)[] = [];
-    for (const [place, entry] of entries.entries()) {
-      answers[place] = await recordEntries(policy, [entry], caller, { whole: false }).then(
-        ([one]) => one,
-        (alone: unknown) => {
-          if (isAboutData(alone)) return undefined;
-          throw alone;
-        },
-      );
+    const outcomes: Outcome[] = [];
+    for (const entry of entries) {
+      try {
+        const [one] = await recordEntries(policy, [entry], caller, { whole: false });
+        outcomes.push(one ?? 'unkept');
+      } catch (alone) {
+        if (isAboutData(alone)) outcomes.push('unkept');
+        // Nothing was charged before: then it is the failure of all.
+        else if (outcomes.every((outcome) => typeof outcome === 'string')) throw alone;
+        // Those before are charged and durable: their answers are not lost with those that come after.
+        else break;
+      }
     }
-    return answers;
+    return entries.map((_, place) => outcomes[place] ?? 'untried');
   }
 }
 
@@ -204,8 +212,8 @@ function nameOf({ entry: { read }, flaw }: BatchRecord): JsonObject {
   };
 }
 
-function resultOf(record: BatchRecord, answer: RecordedUsage | undefined): BatchResult {
-  if (!answer) return failedOf(record, unkept);
+function resultOf(record: BatchRecord, answer: Outcome): BatchResult {
+  if (typeof answer === 'string') return failedOf(record, answer === 'unkept' ? unkept : untried);
   const { line, flaw } = record;
   const { read } = record.entry;
   const named = nameOf(record);

@@ -146,6 +146,28 @@ it('given a batch of two calls, when one of them fails, then the records of the 
   await expect(recordBatch({ ...house.policy, pool }, batchOf([other], 'none-'), house.caller)).rejects.toThrow('slow');
 });
 
+it('given a part that is tried record by record, when the database goes midway, then those before keep their answers', async () => {
+  const [one] = await twoNumbers();
+  let calls = 0;
+  const fail = (code: string) => Promise.reject(Object.assign(new Error(`failed by ${code}`), { code }));
+  const pool: Pool = Object.create(house.pool, {
+    query: {
+      value: (statement: QueryConfig) => {
+        calls += 1;
+        if (calls === 1) return fail('22P05');
+        return calls > 4 ? fail('57P01') : house.pool.query(statement);
+      },
+    },
+  });
+  const records = batchOf([one], 'midway-').slice(0, 6);
+  const results = await recordBatch({ ...house.policy, pool }, records, house.caller);
+  expect(results.map(({ status, reason }) => reason ?? status)).toEqual([
+    ...['rated', 'rated', 'rated'],
+    ...['unavailable', 'unavailable', 'unavailable'],
+  ]);
+  expect(await toldOf('midway-')).toHaveLength(3);
+});
+
 it('of two records with one key and different numbers the first counts', async () => {
   const [one, other] = await twoNumbers();
   const records = batchOf([one, other], 'twin-');
@@ -161,33 +183,40 @@ it('of two records with one key and different numbers the first counts', async (
 });
 
 describe('batches of a stream that are charged at once', () => {
-  /** The database, with whatever concerns a number coming late. What it says is in the order in which calls began. */
-  function slowFor(number: string): { pool: Pool; begun: string[] } {
-    const begun: string[] = [];
+  /** The database, with whatever concerns a number coming late. What it says is in the order in which calls began and ended. */
+  function slowFor(number: string): { pool: Pool; said: string[] } {
+    const said: string[] = [];
     const pool: Pool = Object.create(house.pool, {
       query: {
         value: async (statement: QueryConfig) => {
           const text = JSON.stringify(statement.values);
-          begun.push(`${text.includes(number) ? 'slow' : 'quick'} ${/lane-\d/.exec(text)?.[0]}`);
+          const name = `${text.includes(number) ? 'slow' : 'quick'} ${/lane-\d/.exec(text)?.[0]}`;
+          said.push(`begin ${name}`);
           if (text.includes(number)) await new Promise((resolve) => setTimeout(resolve, 300));
-          return house.pool.query(statement);
+          try {
+            return await house.pool.query(statement);
+          } finally {
+            said.push(`end ${name}`);
+          }
         },
       },
     });
-    return { pool, begun };
+    return { pool, said };
   }
 
-  it('a lane goes on without the other, and charges one batch after another', async () => {
-    const [one, other] = await twoNumbers();
-    const { pool, begun } = slowFor(one);
+  it.each([0, 1])('a lane goes on without the other, and charges one batch after another: %i is slow', async (slow) => {
+    const numbers = await twoNumbers();
+    const { pool, said } = slowFor(numbers[slow] ?? '');
     const charge = usageLanes({ ...house.policy, pool }, house.caller);
-    const answers = await Promise.all([
-      charge(batchOf([one, other], 'lane-1-')),
-      charge(batchOf([one, other], 'lane-2-')),
-    ]);
+    const names = [1, 2].map((batch) => `lane-${batch}${slow}-`);
+    const answers = await Promise.all(names.map((name) => charge(batchOf(numbers, name))));
     expect(answers.flat().every(({ status, repeated }) => status === 'rated' && repeated === undefined)).toBe(true);
-    expect(begun.slice(0, 3).sort()).toEqual(['quick lane-1', 'quick lane-2', 'slow lane-1']);
-    expect(begun[3]).toBe('slow lane-2');
+    const of = (pace: string) => said.filter((line) => line.includes(pace));
+    const inTurn = (pace: string) =>
+      ['1', '2'].flatMap((batch) => [`begin ${pace} lane-${batch}`, `end ${pace} lane-${batch}`]);
+    expect([of('slow'), of('quick')]).toEqual([inTurn('slow'), inTurn('quick')]);
+    // The quick lane was through with both before the slow one was with its first.
+    expect(said.indexOf('end quick lane-2')).toBeLessThan(said.indexOf('end slow lane-1'));
   });
 
   it('of two records with one key in two batches the first counts, whichever lane is slow', async () => {

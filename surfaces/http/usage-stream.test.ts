@@ -211,6 +211,39 @@ describe('POST /usage/stream', () => {
   });
 });
 
+it('given two batches under way, when the first fails as a whole, then the other has its results and the rest is to be sent again', async () => {
+  const [doomed, other] = ['6599990001', '6599990002'];
+  const pool: typeof house.policy.pool = Object.create(house.policy.pool, {
+    query: {
+      value: (statement: { values?: unknown }) =>
+        JSON.stringify(statement.values ?? []).includes(doomed)
+          ? Promise.reject(Object.assign(new Error('gone'), { code: '57P01' }))
+          : Reflect.apply(house.policy.pool.query, house.policy.pool, [statement]),
+    },
+  });
+  const broken = await testDoor({
+    wire: { ...testWire(house.policy.pool), policy: { ...house.policy, pool } },
+    streamLimits: { recordBytesMax, streamsMax: 2, idleMs: 1500, batchMax: 100 },
+  });
+  try {
+    const line = (msisdn: string, place: number) =>
+      JSON.stringify({ msisdn, kind: 'data', amount: 1, unit: 'KB', source: 'two', recordId: `${place}` });
+    const lines = Array.from({ length: 200 }, (_, place) => line(place < 100 ? doomed : other, place));
+    const response = await fetch(`${broken.url}/usage/stream`, {
+      method: 'POST',
+      headers,
+      body: `${lines.join('\n')}\n`,
+    });
+    const results = resultsOf(await response.text());
+    expect(results.slice(0, -1).map((result) => result.line)).toEqual(
+      Array.from({ length: 100 }, (_, place) => 101 + place),
+    );
+    expect(results.at(-1)).toMatchObject({ status: 'stopped', reason: 'unavailable' });
+  } finally {
+    await broken.server.close(100);
+  }
+});
+
 it('other bodies must arrive in time', async () => {
   const request = http.request(`${door.url}/tools/any`, {
     method: 'POST',

@@ -163,8 +163,9 @@ async function serve(
 
   async function pump(): Promise<void> {
     const underWay: Promise<BatchResult[]>[] = [];
+    let failure: { reason: unknown } | undefined;
     const begin = () => {
-      while (underWay.length < underWayMax && waiting.length > 0) {
+      while (!failure && underWay.length < underWayMax && waiting.length > 0) {
         const results = charge(waiting.splice(0, limits.batchMax));
         // Its failure is heard when its turn comes to be written.
         results.catch(() => undefined);
@@ -175,24 +176,35 @@ async function serve(
     try {
       begin();
       for (let first = underWay[0]; first; first = underWay[0]) {
-        const results = await first;
+        const results = await first.catch((reason: unknown) => {
+          failure ??= { reason };
+          return [];
+        });
         underWay.shift();
         begin();
-        await write(response, `${results.map((result) => JSON.stringify(result)).join('\n')}\n`);
+        // What was charged beside a batch that failed is told: nobody sends again what has its result.
+        if (results.length > 0)
+          await write(response, `${results.map((result) => JSON.stringify(result)).join('\n')}\n`);
         begin();
       }
     } finally {
       await Promise.allSettled(underWay);
     }
+    if (failure) throw failure.reason;
   }
 
   const splitter = lineSplitter(limits.recordBytesMax);
-  const idle = setTimeout(() => request.destroy(new Error('the stream stood still')), limits.idleMs);
-  idle.unref();
+  // Runs only while it is the caller who is waited for.
+  let idle: NodeJS.Timeout | undefined;
+  const expectMore = () => {
+    clearTimeout(idle);
+    idle = setTimeout(() => request.destroy(new Error('the stream stood still')), limits.idleMs).unref();
+  };
+  expectMore();
   try {
     // Left open on the way out, so that those who still listen can be told.
     for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-      idle.refresh();
+      clearTimeout(idle);
       waiting.push(...splitter.push(chunk));
       if (broken !== undefined) throw broken;
       running ??= pump()
@@ -208,9 +220,10 @@ async function serve(
           room = resolve;
         });
         room = undefined;
-        idle.refresh();
       }
+      expectMore();
     }
+    clearTimeout(idle);
     waiting.push(...splitter.end());
     await running;
     if (broken !== undefined) throw broken;
