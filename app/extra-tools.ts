@@ -238,11 +238,12 @@ export interface ExtraParts {
   readonly network: Network;
   readonly signingSecret: string;
   readonly mail: Mail;
+  /** Read when a link is made: with port 0 it is known late. */
   readonly publicUrl: string;
 }
 
 export function bindExtras(parts: ExtraParts): Tool[] {
-  const { policy, worker, clock, gateway, network, signingSecret, mail, publicUrl } = parts;
+  const { policy, worker, clock, gateway, network, signingSecret, mail } = parts;
   // The sandbox has no address to call: it gives notice here, in the shape in which a real gateway's notice is kept.
   const tell = (id: string, type: string, gatewayReference: string, caller: Caller) =>
     execute(policy, receiveGatewayEvent, { id, type, gatewayReference }, caller);
@@ -307,7 +308,7 @@ export function bindExtras(parts: ExtraParts): Tool[] {
     bindExtra(checkBooksTool, () => checkBooks(policy.pool, policy.outside.gateway)),
     bindExtra(openDesk, async (_input, caller) => {
       const { path, expiresAt } = await execute(policy, makeDeskLink, {}, caller);
-      return { url: `${publicUrl}${path}`, expiresAt };
+      return { url: `${parts.publicUrl}${path}`, expiresAt };
     }),
     bindExtra(clearFaults, async () => {
       await gateway?.clearPlans();

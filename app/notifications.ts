@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type Callbacks, httpCallbacks } from '../adapters/callback.ts';
 import { addressPolicy } from '../adapters/callback-address.ts';
@@ -61,7 +61,8 @@ export function signingSecretOf(given: string | undefined, file: string): string
   if (given !== undefined) return given;
   if (!existsSync(file)) {
     // Whole before it has its name: who is killed in the middle leaves no empty secret behind.
-    const beside = `${file}.${process.pid}`;
+    // Processes of two containers over one home may have the same number.
+    const beside = `${file}.${randomUUID()}`;
     try {
       writeFileSync(beside, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
       linkSync(beside, file);

@@ -214,6 +214,8 @@ export async function startPlatform(
       const trip = { tool, customerId: caller.customerId ?? '', foreignCustomerId };
       await execute(policy, recordOwnershipTrip, trip, systemCaller('ownership'));
     };
+    // Known when the door is open; nothing is called before.
+    let pages = configuration.publicUrl;
     const tools = makeTools({
       policy,
       pool: connected.pool,
@@ -229,7 +231,9 @@ export async function startPlatform(
         network: outside.network,
         signingSecret,
         mail: outside.mail,
-        publicUrl: configuration.publicUrl,
+        get publicUrl() {
+          return pages;
+        },
       }),
     });
     const wire: Wire = { policy, pool: connected.pool, publicUrl: configuration.publicUrl, wake };
@@ -323,6 +327,7 @@ export async function startPlatform(
     const address: AddressInfo = await http.listen(configuration.host, configuration.port);
     closing.push(() => http.close(configuration.graceMs));
     const url = `http://${configuration.host.includes(':') ? `[${configuration.host}]` : configuration.host}:${address.port}`;
+    pages = listenedUrl(pages, address.port);
     if (firstToken !== undefined) keepToken(place.cli, url, firstToken);
     else keepAddress(place.cli, url);
     return { url, policy, wire, tools, gateway: outside.gateway, network: outside.network, firstToken, stop: closeAll };
@@ -406,13 +411,20 @@ async function openSandboxes(
   };
 }
 
+/** Port 0 stands for whichever was free: a link names the one that is listened on. */
+export const listenedUrl = (publicUrl: string, port: number): string => publicUrl.replace(/:0$/, `:${port}`);
+
 /** Where `bss` finds the server and its token. Readable by the owner of the installation only. */
 export function keepToken(file: string, url: string, token: string): void {
   // Written beside it and put in its place at once: who is killed in the middle leaves the file that was.
-  const beside = `${file}.new`;
-  rmSync(beside, { force: true });
-  writeFileSync(beside, `${JSON.stringify({ url, token }, null, 2)}\n`, { mode: 0o600 });
-  renameSync(beside, file);
+  // Two that write at once write two.
+  const beside = `${file}.${randomUUID()}`;
+  try {
+    writeFileSync(beside, `${JSON.stringify({ url, token }, null, 2)}\n`, { mode: 0o600 });
+    renameSync(beside, file);
+  } finally {
+    rmSync(beside, { force: true });
+  }
 }
 
 /** Where the server listens now, for a terminal that knew it elsewhere. A file that holds no token is nobody's to mend. */

@@ -41,8 +41,10 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
     'app/platform.ts: new Date()': 'The start makes the machine clock that all others are given.',
     'app/platform.ts: Date.now': 'The start makes the source of ids that all others are given.',
     'app/platform.ts: node:crypto randomFillSync': 'The start makes the source of ids that all others are given.',
-    'app/platform.ts: node:crypto randomUUID': 'The start gives the sandboxes their source of ids.',
+    'app/platform.ts: node:crypto randomUUID':
+      'The start gives the sandboxes their source of ids; the name of a draft that is renamed when it is whole.',
     'app/notifications.ts: node:crypto randomBytes': 'The secret that signs events is drawn once, by the machine.',
+    'app/notifications.ts: node:crypto randomUUID': 'The name of a draft that is renamed when it is whole.',
     'app/main.ts: Date.now': 'Starting and stopping wait for processes in machine time.',
     'app/database/embedded-postgres.ts: Date.now': 'Starting and stopping wait for processes in machine time.',
     'app/database/embedded-postgres.ts: node:crypto randomBytes': 'Passwords and the names of drafts.',
