@@ -4,7 +4,7 @@ import { endOfCardMonth } from '../../kernel/calendar.ts';
 import { notFound } from '../../kernel/error.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
 import { command, type Preview } from '../core/command.ts';
-import { belongsToCaller } from '../core/ownership.ts';
+import { belongsToCaller, isAnothers } from '../core/ownership.ts';
 import { customerIdOf, refs, text } from '../core/party.ts';
 import {
   type CreateInput,
@@ -288,8 +288,7 @@ const shownCard = z.object({ id: z.string() });
 /** A card that is on file. One of somebody else is answered like one that there is not. */
 async function lockCard(tx: Tx, cardId: string): Promise<RemoveFacts['stored']> {
   const row = await findRow(tx, 'paymentMethod', { id: cardId });
-  const isForeign = tx.caller.audience === 'customer' && row?.customerId !== tx.caller.customerId;
-  if (!row || row.state === 'removed' || (isForeign && !tx.rulesOff.has('ownership.is_callers'))) {
+  if (!row || row.state === 'removed' || isAnothers(tx, row.customerId)) {
     throw notFound('card', cardId);
   }
   return lockResource(tx, paymentMethodResource, cardId);

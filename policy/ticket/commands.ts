@@ -3,7 +3,7 @@ import { notFound } from '../../kernel/error.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { command } from '../core/command.ts';
 import { appendEvent } from '../core/event.ts';
-import { belongsToCaller } from '../core/ownership.ts';
+import { belongsToCaller, isAnothers } from '../core/ownership.ts';
 import { customerIdOf, objects, refs, text } from '../core/party.ts';
 import {
   createResource,
@@ -257,9 +257,8 @@ export const noteTicket = command<z.infer<typeof noteInput>, MoveFacts, Stored>(
   rules: [belongsToCaller<MoveFacts>(({ stored }) => customerIdOf(stored.document))],
   async facts(tx, input) {
     const facts = await moveFacts(tx, input.id, undefined, input.text);
-    const isForeign = tx.caller.audience === 'customer' && customerIdOf(facts.document) !== tx.caller.customerId;
     // One of somebody else is answered like one that there is not.
-    if (isForeign && !tx.rulesOff.has('ownership.is_callers')) throw notFound('troubleTicket', input.id);
+    if (isAnothers(tx, customerIdOf(facts.document))) throw notFound('troubleTicket', input.id);
     return facts;
   },
   apply: move,
