@@ -21,8 +21,9 @@ import { receiveGatewayEvent } from './payment/gateway-event.ts';
 import { refundPayment } from './payment/refund.ts';
 import { activationCommandsFor, resourceCommandsFor } from './resources.ts';
 import { enterDesk, makeDeskLink } from './session/desk.ts';
+import { forgetSessions } from './session/forget.ts';
 import { giveSecondCode, requestSecondCode } from './session/second-code.ts';
-import { beginSession, endSession, forgetSessions, touchSession } from './session/session.ts';
+import { beginSession, endSession, touchSession } from './session/session.ts';
 import { enterByCode, enterByLink, requestSignIn } from './session/sign-in.ts';
 import {
   chooseCard,

@@ -6,9 +6,12 @@ import { isJsonObject } from '../kernel/json.ts';
 import { commands } from '../policy/commands.ts';
 import { execute, type Policy, transaction } from '../policy/core/command.ts';
 import { runStatement } from '../policy/core/transaction.ts';
+import { customerCommands } from '../policy/customer/commands.ts';
 import { createAccessToken, revokeAccessToken } from '../policy/identity/access-token.ts';
 import { makeDeskLink } from '../policy/session/desk.ts';
-import { forgetSessions } from '../policy/session/session.ts';
+import { forgetSessions } from '../policy/session/forget.ts';
+import { portalCaller } from '../policy/session/session.ts';
+import { confirmSignUpOrder } from '../policy/sign-up/commands.ts';
 import { type Entered, type PortalDoor, portalOf } from './portal.ts';
 import { queriesFor } from './queries.ts';
 import { makeTools, type ToolDoor } from './registry.ts';
@@ -75,6 +78,16 @@ async function chosen(plan = 'PLAN_S', card = `tok_visa_${randomUUID().slice(0, 
   await portal.holdNumber(secret, { msisdn });
   await portal.keepCard(secret, { token: card });
   return { secret, email, msisdn };
+}
+
+/** Somebody who signed up, and has not ordered yet. */
+async function signedUp(plan = 'PLAN_S', card?: string) {
+  const { secret, email, msisdn } = await chosen(plan, card);
+  await portal.requestSignUpCode(secret);
+  const entered = await portal.confirmSignUp(secret, { code: (await letter(email)).code });
+  const { caller, customerId } = entered.session;
+  if (!caller || customerId === null) throw new Error('who signed up is a customer');
+  return { secret: entered.secret, email, msisdn, caller, customerId };
 }
 
 describe('a session', () => {
@@ -151,7 +164,7 @@ describe('signing in', () => {
     const { secret } = await portal.begin();
     await portal.requestSignIn(secret, { email });
     const { token } = await letter(email);
-    expect((await portal.signInByLink(undefined, { token })).session.kind).toBe('customer');
+    expect(await portal.signInByLink(undefined, { token })).toMatchObject({ session: { kind: 'customer' } });
     await expect(portal.signInByLink(undefined, { token })).rejects.toMatchObject({ code: 'one_time_code.is_right' });
     await expect(portal.signInByLink(undefined, { token: 'x'.repeat(43) })).rejects.toMatchObject({
       code: 'one_time_code.is_right',
@@ -227,9 +240,27 @@ describe('signing in', () => {
     expect(await house.mail.messages({ to: unknown })).toEqual([]);
   });
 
-  it('writes to an address five times an hour at most, whoever asks and whether anybody has it', async () => {
+  it('is asked five times an hour at most by one browser, whatever it names', async () => {
+    const { secret } = await portal.begin();
+    const ask = (door = portal) => door.requestSignIn(secret, { email: `nobody-${randomUUID()}@example.com` });
+    for (let asked = 0; asked < 5; asked += 1) await ask();
+    await expect(ask()).rejects.toMatchObject({ code: 'one_time_code.asks_at_most', status: 409 });
+    await expect(ask(portalWithout('one_time_code.asks_at_most'))).resolves.toBeUndefined();
+  });
+
+  it('is not closed to somebody because others asked for their address', async () => {
+    const email = await emailOf(await house.customer());
+    for (let asked = 0; asked < 10; asked += 1) await portal.requestSignIn((await portal.begin()).secret, { email });
+    const { secret } = await portal.begin();
+    await portal.requestSignIn(secret, { email });
+    await expect(portal.signIn(secret, { code: (await letter(email)).code })).resolves.toMatchObject({
+      session: { kind: 'customer' },
+    });
+  });
+
+  it('writes to an address thirty times an hour at most, whoever asks and whether anybody has it', async () => {
     for (const email of [await emailOf(await house.customer()), `nobody-${randomUUID()}@example.com`]) {
-      for (let asked = 0; asked < 5; asked += 1) {
+      for (let asked = 0; asked < 30; asked += 1) {
         await portal.requestSignIn((await portal.begin()).secret, { email });
       }
       const { secret } = await portal.begin();
@@ -348,18 +379,115 @@ describe('signing up', () => {
     await expect(portal.confirmSignUp(secret, { code })).rejects.toMatchObject({ code: 'one_time_code.is_right' });
   });
 
-  it('confirms what was chosen then and nothing later', async () => {
+  it('mails no code to another address than the one that it proves', async () => {
     const { secret, email } = await chosen();
     await portal.requestSignUpCode(secret);
-    const entered = await portal.confirmSignUp(secret, { code: (await letter(email)).code });
-    await change(`UPDATE "sign_up" SET "proven_at" = clock_timestamp() - interval '2 hours'`);
-    await expect(portal.buySignUp(entered.secret)).rejects.toMatchObject({ code: 'sign_up.order_was_confirmed' });
-    expect(await portalWithout('sign_up.order_was_confirmed').buySignUp(entered.secret)).toHaveProperty('orderId');
+    const other = `other-${randomUUID()}@example.com`;
+    await portal.startSignUp(secret, { offering: 'PLAN_S', givenName: 'Grace', familyName: 'Tan', email: other });
     await house.settle();
+    for (const to of [email, other]) expect([to, await house.mail.messages({ to })]).toEqual([to, []]);
+    await portal.requestSignUpCode(secret);
+    expect((await letter(other)).code).toMatch(/^\d{6}$/);
+  });
+
+  it('confirms its order for an hour', async () => {
+    const { secret } = await signedUp();
+    await change(`UPDATE "sign_up" SET "proven_at" = clock_timestamp() - interval '2 hours'`);
+    await expect(portal.buySignUp(secret)).rejects.toMatchObject({ code: 'sign_up.order_was_confirmed' });
+    expect(await portalWithout('sign_up.order_was_confirmed').buySignUp(secret)).toHaveProperty('orderId');
+    await house.settle();
+  });
+
+  it('confirms the order of what stands in it: a plan that was changed before the code came back, and no other', async () => {
+    const { secret: visitor, email } = await chosen('PLAN_S');
+    await portal.requestSignUpCode(visitor);
+    const { code } = await letter(email);
+    await portal.startSignUp(visitor, { offering: 'PLAN_M', givenName: 'Grace', familyName: 'Tan', email });
+    const { secret, session } = await portal.confirmSignUp(visitor, { code });
+    const caller = session.caller ?? house.caller;
+    const { msisdn } = (await portal.readSignUp(secret))?.number ?? {};
+    const before = await tools.propose('order.place', { offering: 'PLAN_S', msisdn }, caller);
+    await expect(
+      execute(
+        house.policy,
+        confirmSignUpOrder,
+        { session: secret, confirmation: before.confirmation.token },
+        portalCaller(),
+      ),
+    ).rejects.toMatchObject({
+      code: 'sign_up.order_was_confirmed',
+      message: expect.stringMatching(/the plan and the number that stand in it, for an hour/),
+    });
+    const { orderId } = await portal.buySignUp(secret);
+    await house.settle();
+    expect(
+      await rows(
+        `SELECT o."code" FROM "order_item" i JOIN "product_offering" o ON o."id" = i."offering_id" WHERE i."product_order_id" = $1`,
+        [orderId],
+      ),
+    ).toEqual([{ code: 'PLAN_M' }]);
+  });
+
+  it('is not taken for ordered because another line was', async () => {
+    const { secret, customerId, msisdn } = await signedUp();
+    await house.order(customerId);
+    await house.settle();
+    expect(await portal.readSignUp(secret)).toMatchObject({ state: 'confirmed', orderId: null, number: { msisdn } });
+    const { orderId } = await portal.buySignUp(secret);
+    await house.settle();
+    expect(await house.state(orderId)).toMatchObject({ order: 'completed', line: 'active' });
+  });
+
+  it('is read without looking through all orders', async () => {
+    const { secret } = await signedUp();
+    const asked: { text: string; values: unknown[] }[] = [];
+    const pool: typeof house.pool = Object.create(house.pool, {
+      query: {
+        value: (statement: { text: string; values: unknown[] }) => {
+          asked.push(statement);
+          return house.pool.query(statement);
+        },
+      },
+    });
+    await portalOf({ policy: { ...house.policy, pool }, tools }).readSignUp(secret);
+    const [read] = asked;
+    const plan = await transaction(house.policy, 'test.explain', house.caller, {}, async (tx) => {
+      await tx.run('SET LOCAL enable_seqscan = off', []);
+      return tx.run<object>(`EXPLAIN ${read?.text}`, read?.values ?? []);
+    });
+    const told = plan.map((line) => Object.values(line).join('')).join('\n');
+    expect(told).toContain('order_item');
+    // The rows of an order, found by its id: neither all rows nor a whole index.
+    expect(told).toMatch(/order_item_product_order_id_item_id_key[^\n]*\n\s+Index Cond/);
+    expect(told).not.toContain('Seq Scan on order_item');
+  });
+
+  it('takes another number after its order failed, and none once there is one that lives', async () => {
+    const { secret, msisdn } = await signedUp('PLAN_S', 'tok_declined');
+    const first = await portal.buySignUp(secret);
+    await house.settle();
+    expect(await house.state(first.orderId)).toMatchObject({ order: 'failed' });
+    const another = (await portal.offerNumbers(secret)).find((one) => one !== msisdn) ?? '';
+    await portal.holdNumber(secret, { msisdn: another });
+    expect(await portal.readSignUp(secret)).toMatchObject({ state: 'confirmed', number: { msisdn: another } });
+    await portal.keepCard(secret, { token: 'tok_visa_second' });
+    const second = await portal.buySignUp(secret);
+    await house.settle();
+    expect(await house.state(second.orderId)).toMatchObject({ order: 'completed', line: 'active' });
+    // For a further line: the sign-up is over.
+    const [further = ''] = await portal.offerNumbers(secret);
+    await portal.holdNumber(secret, { msisdn: further });
+    expect(await portal.readSignUp(secret)).toMatchObject({
+      state: 'ordered',
+      orderId: second.orderId,
+      number: { msisdn: another },
+    });
   });
 });
 
 describe('a number that somebody chose', () => {
+  const wishOf = (msisdn: string) =>
+    rows('SELECT "state", "wanted_by", "wanted_for", "wanted_until" FROM "phone_number" WHERE "msisdn" = $1', [msisdn]);
   const place = async (msisdn: string) => {
     const customerId = await house.customer();
     const input = { customerId, offering: 'PLAN_S', msisdn };
@@ -440,6 +568,27 @@ describe('a number that somebody chose', () => {
     const { result } = await tools.confirm('order.place', order, caller, confirmation.token);
     await house.settle();
     expect(await house.state(isJsonObject(result) ? String(result.id) : '')).toMatchObject({ order: 'completed' });
+  });
+
+  it('is chosen by nobody any more once it has its line', async () => {
+    const { secret, msisdn } = await signedUp();
+    await portal.buySignUp(secret);
+    await house.settle();
+    expect(await wishOf(msisdn)).toEqual([{ state: 'assigned', wantedBy: null, wantedFor: null, wantedUntil: null }]);
+  });
+
+  it('is forgotten when its time is over, and not while somebody still wants it', async () => {
+    const [over, { secret }] = [await portal.begin(), await portal.begin()];
+    const [one = '', two = '', three = ''] = await portal.offerNumbers(secret);
+    await portal.holdNumber(over.secret, { msisdn: one });
+    await portal.holdNumber(secret, { msisdn: two });
+    // An order that is under way wants its number, though nobody at a page does.
+    await place(three);
+    await change('UPDATE "phone_number" SET "wanted_until" = clock_timestamp() WHERE "msisdn" = $1', [one]);
+    await execute(house.policy, forgetSessions, {}, house.caller);
+    expect(await wishOf(one)).toEqual([{ state: 'available', wantedBy: null, wantedFor: null, wantedUntil: null }]);
+    for (const kept of [two, three]) expect(await wishOf(kept)).toMatchObject([{ wantedBy: expect.any(String) }]);
+    await house.settle();
   });
 
   it('leaves enough for orders', async () => {
@@ -636,49 +785,155 @@ describe('what customers do themselves', () => {
 describe('what is over', () => {
   it('is forgotten a day later', async () => {
     const { secret } = await chosen();
+    await portal.requestSignUpCode(secret);
     const [{ session }] = [await portal.begin()];
+    await house.settle();
     for (const table of ['one_time_code', 'sign_up'])
       await change(`UPDATE "${table}" SET "created_at" = "created_at" - interval '25 hours'`);
+    await portal.requestSignIn((await portal.begin()).secret, { email: `nobody-${randomUUID()}@example.com` });
+    await house.settle();
     await change(`UPDATE "portal_session" SET "ends_at" = clock_timestamp() - interval '25 hours' WHERE "id" = $1`, [
       session.id,
     ]);
     await execute(house.policy, forgetSessions, {}, house.caller);
-    expect(await rows('SELECT 1 FROM "sign_up" UNION ALL SELECT 1 FROM "one_time_code"')).toEqual([]);
+    expect(await rows('SELECT 1 FROM "sign_up"')).toEqual([]);
+    const codes = await rows('SELECT "id" FROM "one_time_code"');
+    expect(codes).toHaveLength(1);
+    // What was done to mail a code goes with it.
+    expect(await rows(`SELECT "subject" AS id FROM "flow_step" WHERE "step" = 'one_time_code'`)).toEqual(codes);
     expect(await rows('SELECT 1 FROM "portal_session" WHERE "id" = $1', [session.id])).toEqual([]);
     expect(await portal.find(secret)).toMatchObject({ kind: 'visitor' });
   });
 });
 
 describe('another address', () => {
-  async function changed(email: string) {
-    const customerId = await house.customer();
-    // A customer's token: what is proven here does not depend on the pages.
-    const caller: Caller = {
-      audience: 'customer',
-      id: `tok_${customerId}`,
-      name: 'Ada',
-      surface: 'chat',
-      scopes: ['*'],
-      customerId,
-    };
-    const { confirmation } = await tools.propose('customer.change_contact', { email }, caller);
-    const { result } = await tools.confirm('customer.change_contact', { email }, caller, confirmation.token);
-    return { customerId, before: await emailOf(customerId), result, caller };
+  // A customer's token: what is proven here does not depend on the pages.
+  const tokenOf = (customerId: string): Caller => ({
+    audience: 'customer',
+    id: `tok_${customerId}`,
+    name: 'Ada',
+    surface: 'chat',
+    scopes: ['*'],
+    customerId,
+  });
+
+  async function give(caller: Caller, input: { customerId?: string; email?: string; phone?: string }) {
+    const { confirmation } = await tools.propose('customer.change_contact', input, caller);
+    return tools.confirm('customer.change_contact', input, caller, confirmation.token);
   }
 
-  it('is the customer’s when the link that went there is followed, and signs them in', async () => {
-    const email = `moved-${randomUUID()}@example.com`;
+  async function changed(email: string, customerId?: string) {
+    const id = customerId ?? (await house.customer());
+    const { result } = await give(tokenOf(id), { email });
+    return { customerId: id, before: await emailOf(id), result };
+  }
+
+  const moved = () => `moved-${randomUUID()}@example.com`;
+  const refused = { code: 'one_time_code.is_right' };
+
+  it('is the customer’s when the link that went there is followed, which signs nobody in', async () => {
+    const email = moved();
     const { customerId, before } = await changed(email.toUpperCase());
     expect(before).not.toBe(email);
     const { token } = await letter(email);
-    const { session } = await portal.signInByLink(undefined, { token });
-    expect(session).toMatchObject({ kind: 'customer', customerId });
-    expect(await emailOf(customerId)).toBe(email);
-    await expect(portal.signInByLink(undefined, { token })).rejects.toMatchObject({ code: 'one_time_code.is_right' });
     const { secret } = await portal.begin();
+    expect(await portal.signInByLink(secret, { token })).toBe('addressProven');
+    expect(await emailOf(customerId)).toBe(email);
+    expect(await rows('SELECT 1 FROM "portal_session" WHERE "customer_id" = $1', [customerId])).toEqual([]);
+    expect(await portal.find(secret)).toMatchObject({ kind: 'visitor', customerId: null });
+    await expect(portal.signInByLink(undefined, { token })).rejects.toMatchObject(refused);
     await portal.requestSignIn(secret, { email: before });
     await house.settle();
-    expect((await house.mail.messages({ to: before })).map(({ subject }) => subject)).toEqual([]);
+    expect((await house.mail.messages({ to: before })).map(({ subject }) => subject)).toEqual([
+      'Your e-mail address was changed',
+    ]);
+  });
+
+  it('is told to the one before, without the new one, and that is a contact', async () => {
+    const email = moved();
+    const { customerId, before } = await changed(email);
+    const { token } = await letter(email);
+    await portal.signInByLink(undefined, { token });
+    const { mail } = await letter(before);
+    expect(mail?.subject).toBe('Your e-mail address was changed');
+    expect(mail?.text).not.toContain(email);
+    const contacts = await rows<{ document: { description: string } }>(
+      `SELECT "document" FROM "party_interaction" WHERE "customer_id" = $1 AND "document" #>> '{channel,0,id}' = 'mail'`,
+      [customerId],
+    );
+    expect(contacts.map(({ document }) => document.description)).toContain('Sent: Your e-mail address was changed');
+    // Once for each change, also back and forth.
+    await give(house.caller, { customerId, email: before });
+    await give(house.caller, { customerId, email });
+    await house.settle();
+    expect(await house.mail.messages({ to: before })).toHaveLength(2);
+    await give(house.caller, { customerId, phone: '6599999999' });
+    await house.settle();
+    expect(await house.mail.messages({ to: email })).toHaveLength(2);
+  });
+
+  it('that was asked for last counts: the link to one before is worth nothing', async () => {
+    const [one, two] = [moved(), moved()];
+    const { customerId } = await changed(one);
+    const first = await letter(one);
+    await changed(two, customerId);
+    const second = await letter(two);
+    await expect(portal.signInByLink(undefined, { token: first.token })).rejects.toMatchObject(refused);
+    expect(await portal.signInByLink(undefined, { token: second.token })).toBe('addressProven');
+    expect(await emailOf(customerId)).toBe(two);
+  });
+
+  it('that an operator gave is not moved by a link that still waits, even when it is the same as before', async () => {
+    const email = moved();
+    const { customerId, before } = await changed(email);
+    const { token } = await letter(email);
+    await give(house.caller, { customerId, email: before });
+    await expect(portal.signInByLink(undefined, { token })).rejects.toMatchObject(refused);
+    expect(await emailOf(customerId)).toBe(before);
+  });
+
+  it('that waits for its link is left alone by another phone number', async () => {
+    const email = moved();
+    const { customerId } = await changed(email);
+    const { token } = await letter(email);
+    await give(house.caller, { customerId, phone: '6599999999' });
+    expect(await portal.signInByLink(undefined, { token })).toBe('addressProven');
+  });
+
+  it('ends the customer’s other sessions and the codes that wait, and leaves the session it was proven in', async () => {
+    const customerId = await house.customer();
+    const [own, other, stranger] = [await signedIn(customerId), await signedIn(customerId), await signedIn()];
+    const waiting = await portal.begin();
+    await portal.requestSignIn(waiting.secret, { email: own.email });
+    const mailed = await letter(own.email);
+    const email = moved();
+    await changed(email, customerId);
+    expect(await portal.signInByLink(own.secret, { token: (await letter(email)).token })).toBe('addressProven');
+    expect(await portal.find(own.secret)).toMatchObject({ kind: 'customer', customerId });
+    expect(await portal.find(stranger.secret)).toMatchObject({ kind: 'customer' });
+    expect(await portal.find(other.secret)).toBeUndefined();
+    await expect(portal.signIn(waiting.secret, { code: mailed.code })).rejects.toMatchObject(refused);
+    await expect(portal.signInByLink(undefined, { token: mailed.token })).rejects.toMatchObject(refused);
+  });
+
+  it.each(['customer.change_contact', 'a PATCH of TMF629'])('by %s ends every session of the customer', async (by) => {
+    const who = await signedIn();
+    const customerId = who.session.customerId ?? '';
+    const email = moved();
+    const { patch } = customerCommands;
+    if (!patch) throw new Error('a customer can be patched');
+    if (by === 'customer.change_contact') await give(house.caller, { customerId, email });
+    else {
+      const contactMedium = [{ mediumType: 'email', preferred: true, characteristic: { emailAddress: email } }];
+      await execute(
+        house.policy,
+        patch,
+        { id: customerId, patch: { kind: 'merge', value: { contactMedium } } },
+        house.caller,
+      );
+    }
+    expect(await emailOf(customerId)).toBe(email);
+    expect(await portal.find(who.secret)).toBeUndefined();
   });
 
   it('that somebody has is answered like any other, and only they are told', async () => {
@@ -695,14 +950,11 @@ describe('another address', () => {
   it('is taken at once from an operator, who is told whose it is', async () => {
     const [customerId, taken] = [await house.customer(), await emailOf(await house.customer())];
     const email = `desk-${randomUUID()}@example.com`;
-    const give = async (input: { email: string }) => {
-      const all = { customerId, ...input };
-      const { confirmation } = await tools.propose('customer.change_contact', all, house.caller);
-      return tools.confirm('customer.change_contact', all, house.caller, confirmation.token);
-    };
-    await give({ email });
+    await give(house.caller, { customerId, email });
     expect(await emailOf(customerId)).toBe(email);
-    await expect(give({ email: taken })).rejects.toMatchObject({ code: 'customer.email_unique' });
+    await expect(give(house.caller, { customerId, email: taken })).rejects.toMatchObject({
+      code: 'customer.email_unique',
+    });
   });
 });
 

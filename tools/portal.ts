@@ -17,7 +17,7 @@ import {
   portalCaller,
   type SessionKind,
 } from '../policy/session/session.ts';
-import { enterByCode, enterByLink, type Made, requestSignIn } from '../policy/session/sign-in.ts';
+import { type ByLink, enterByCode, enterByLink, type Made, requestSignIn } from '../policy/session/sign-in.ts';
 import {
   chooseCard,
   confirmSignUp,
@@ -57,11 +57,18 @@ export interface PortalDoor {
   formToken(secret: string): string;
   isFormToken(secret: string, given: string): boolean;
 
-  /** Is answered alike, and as soon, whoever has the address. @throws Refusal `one_time_code.asks_at_most` */
+  /**
+   * Is answered alike, and as soon, whoever has the address. Five times an hour from one session, thirty for one address.
+   * @throws Refusal `one_time_code.asks_at_most`
+   */
   requestSignIn(secret: string, asked: { email: string }): Promise<void>;
   /** @throws Refusal `one_time_code.…` */
   signIn(secret: string, given: { code: string }): Promise<Entered>;
-  signInByLink(secret: string | undefined, given: { token: string }): Promise<Entered>;
+  /**
+   * The link that a new address got proves it, and signs nobody in.
+   * @throws Refusal `one_time_code.…`
+   */
+  signInByLink(secret: string | undefined, given: { token: string }): Promise<Entered | 'addressProven'>;
   /** By an operator’s token, or by the token of a link. @throws Refusal `desk.token_is_live` */
   signInToDesk(secret: string | undefined, given: { token: string }): Promise<Entered>;
 
@@ -149,7 +156,12 @@ export function portalOf({ policy, tools, wake }: PortalParts): PortalDoor {
       wake?.();
     },
     signIn: async (session, { code }) => entered(await tried<Made>(enterByCode, { session, code })),
-    signInByLink: async (session, { token }) => entered(await tried<Made>(enterByLink, { session, token })),
+    signInByLink: async (session, { token }) => {
+      const came = await tried<ByLink>(enterByLink, { session, token });
+      if (came !== 'addressProven') return entered(came);
+      wake?.();
+      return came;
+    },
     signInToDesk: async (session, { token }) => entered(await run(enterDesk, { session, token })),
 
     startSignUp: async (session, details) => {

@@ -6,7 +6,7 @@ import { execute, type Policy } from '../policy/core/command.ts';
 import { forgetConfirmations } from '../policy/core/confirmation.ts';
 import { forgetIdempotency } from '../policy/core/idempotency.ts';
 import { forgetRates } from '../policy/identity/rate.ts';
-import { forgetSessions } from '../policy/session/session.ts';
+import { forgetSessions } from '../policy/session/forget.ts';
 import { forgetUsageKeys } from '../policy/usage/quarantine.ts';
 import { type Loop, makeLoop } from './loop.ts';
 import type { WorkerLog } from './worker.ts';

@@ -6,7 +6,17 @@ import { objects, text } from '../core/party.ts';
 import { lockResource, type Stored, saveResource } from '../core/resource.ts';
 import { deleteRows, findRow, insertRow } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
-import { type AskFacts, addressHash, askCode, asksAtMost, asksFor } from '../session/one-time-code.ts';
+import { tell } from '../notice/notice.ts';
+import {
+  type AskFacts,
+  addressHash,
+  askCode,
+  asksAtMost,
+  asksFor,
+  expireCodes,
+  noAsks,
+} from '../session/one-time-code.ts';
+import { endSessionsOf } from '../session/session.ts';
 import { customerResource, emailOf } from './resource.ts';
 import { type CustomerFacts, emailUnique, emailValid } from './rules.ts';
 
@@ -102,8 +112,7 @@ export const changeContact = command<
     const unproven = tx.caller.audience === 'customer' && wished !== emailOf(stored.document) ? wished : undefined;
     const document = withContact(stored.document, { email: unproven === undefined ? email : undefined, phone });
     const facts = await customerFacts(tx, stored.id, document, stored.document);
-    const asked =
-      unproven === undefined ? { asks: 0, asksMax: 1 } : await asksFor(tx, 'address', addressHash(unproven));
+    const asked = unproven === undefined ? noAsks : await asksFor(tx, 'address', addressHash(unproven), undefined);
     return { ...facts, ...asked, email: unproven ?? facts.email, stored, unproven };
   },
   preview: ({ id, stored, email }, input) => ({
@@ -119,8 +128,10 @@ export const changeContact = command<
         ? []
         : [`From then on nothing goes to ${emailOf(stored.document) ?? 'the address before'} any more.`],
   }),
-  async apply(tx, facts, { phone }) {
+  async apply(tx, facts, { email, phone }) {
     const { id, stored, unproven } = facts;
+    // A link that was asked for before must not undo this later, even where the address stays as it was.
+    if (email !== undefined) await expireCodes(tx, id, ['address']);
     if (unproven === undefined) await saveContact(tx, facts);
     else {
       if (phone !== undefined) await saveResource(tx, customerResource, stored, facts.document);
@@ -130,15 +141,25 @@ export const changeContact = command<
   },
 });
 
-export async function saveContact(tx: Tx, facts: ContactFacts): Promise<void> {
-  await moveEmail(tx, facts);
+/** @param kept the session that the change came from, and that goes on */
+export async function saveContact(tx: Tx, facts: ContactFacts, kept?: string): Promise<void> {
+  await moveEmail(tx, facts, kept);
   await saveResource(tx, customerResource, facts.stored, facts.document);
 }
 
-/** One address has one customer. */
-export async function moveEmail(tx: Tx, { id, email, stored }: ContactFacts): Promise<void> {
+/**
+ * One address has one customer. Whoever reads the mail of the one before can do nothing with it from now on: what waits
+ * there and whoever signed in with it, but for the session that the change came from, is over. They are told.
+ */
+export async function moveEmail(tx: Tx, { id, email, stored }: ContactFacts, kept?: string): Promise<void> {
   const before = emailOf(stored.document);
   if (email === before) return;
   if (before !== undefined) await deleteRows(tx, 'emailDirectory', { email: before, customerId: id });
   if (email !== undefined) await insertRow(tx, 'emailDirectory', { email, customerId: id });
+  await expireCodes(tx, id, ['sign_in', 'act', 'address']);
+  await endSessionsOf(tx, id, kept);
+  if (before !== undefined) {
+    const fact = String(stored.version);
+    await tell(tx, { kind: 'address_changed', subject: id, fact, input: { before } });
+  }
 }

@@ -61,7 +61,9 @@ async function moveNumber(tx: Tx, row: NumberRow, event: string, columns: Partia
 export async function assignNumber(tx: Tx, msisdn: string, subscriptionId: string): Promise<void> {
   const row = await findRow(tx, 'phoneNumber', { msisdn }, true);
   if (!row) throw new Error(`number ${msisdn} is gone`);
-  await moveNumber(tx, row, 'assign', { heldFor: null, subscriptionId });
+  // It has its line: whoever had chosen it wants it no more.
+  const wish = { wantedBy: null, wantedFor: null, wantedUntil: null };
+  await moveNumber(tx, row, 'assign', { heldFor: null, subscriptionId, ...wish });
   await insertRow(tx, 'numberAssignment', {
     id: tx.newId('asg'),
     msisdn,

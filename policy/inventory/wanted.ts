@@ -39,9 +39,29 @@ export async function wantForOrder(tx: Tx, msisdn: string, customerId: string, o
       THEN make_interval(mins => ${wantedMinutes}) ELSE interval '0' END WHERE "msisdn" = ${msisdn}`;
 }
 
+/**
+ * The order of the sign-up in row `u` that is under way or through: the one that was recorded, or, when that was lost, one of
+ * its customer for its number. Null before there is a customer.
+ */
+export const liveOrderSql = (u: string): string =>
+  `CASE WHEN ${u}."customer_id" IS NOT NULL THEN (SELECT i."product_order_id" FROM "product_order" o
+      JOIN "order_item" i ON i."product_order_id" = o."id" WHERE o."customer_id" = ${u}."customer_id" AND (i."msisdn" = ${u}."msisdn" OR o."id" = ${u}."product_order_id")
+      AND i."action" = 'add' AND i."state" NOT IN ('failed', 'cancelled', 'rejected') ORDER BY i."id" LIMIT 1) END`;
+
 /** Who chose a number before there was a customer. */
 export async function wantAs(tx: Tx, before: string, customerId: string): Promise<void> {
   await tx.sql`UPDATE "phone_number" SET "wanted_by" = ${customerId} WHERE "wanted_by" = ${before} AND "wanted_until" > clock_timestamp()`;
+}
+
+/** Clears what was chosen and whose time is over, a batch at a time. */
+export async function clearEndedWishes(tx: Tx, limit: number): Promise<number> {
+  const cleared = await tx.run(
+    `UPDATE "phone_number" SET "wanted_by" = NULL, "wanted_for" = NULL, "wanted_until" = NULL WHERE "msisdn" IN (
+      SELECT n."msisdn" FROM "phone_number" n WHERE n."wanted_by" IS NOT NULL AND NOT (${isWantedSql('n')})
+      LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING "msisdn"`,
+    [limit],
+  );
+  return cleared.length;
 }
 
 interface HoldFacts {
@@ -105,7 +125,11 @@ export const holdNumber = command<z.infer<typeof holdInput>, HoldFacts, { msisdn
     const [held] = await tx.sql<{ heldUntil: Date }>`UPDATE "phone_number" SET "wanted_by" = ${by}, "wanted_for" = NULL,
       "wanted_until" = clock_timestamp() + make_interval(mins => ${wantedMinutes}) WHERE "msisdn" = ${msisdn} RETURNING "wanted_until" AS held_until`;
     if (!held) throw conflict('number.gone', 'This number is gone: choose another.');
-    await tx.sql`UPDATE "sign_up" SET "msisdn" = ${msisdn} WHERE "session_id" = ${sessionId} AND "product_order_id" IS NULL`;
+    // A sign-up whose order failed may take another number; one that has its line is over.
+    await tx.run(`UPDATE "sign_up" u SET "msisdn" = $1 WHERE "session_id" = $2 AND ${liveOrderSql('u')} IS NULL`, [
+      msisdn,
+      sessionId,
+    ]);
     return { msisdn, heldUntil: held.heldUntil.toISOString() };
   },
 });

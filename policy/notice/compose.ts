@@ -14,6 +14,8 @@ export interface Composed {
   customerId: string;
   letter: Letter;
   about: JsonObject[];
+  /** Where it goes, when not to where the customer is reached now. */
+  to?: string;
 }
 
 /**
@@ -246,6 +248,24 @@ const lineEnded: Composer = async (tx, subject) => {
   };
 };
 
+/** What the address is now stands nowhere in it: who reads the mail of the one before need not be the customer. */
+const addressChanged: Composer = async (_tx, subject, input) => {
+  const to = text(input.before);
+  if (to === undefined) return undefined;
+  return {
+    customerId: subject,
+    to,
+    letter: {
+      subject: 'Your e-mail address was changed',
+      sentences: [
+        'From now on receipts, notices and codes go to another address than this one.',
+        'If it was not you who changed it, tell us at once.',
+      ],
+    },
+    about: [refs.customer(subject)],
+  };
+};
+
 export const composers: Readonly<Record<NoticeKind, Composer>> = {
   quota_low: quotaLow,
   balance_alert: balanceAlert,
@@ -255,4 +275,5 @@ export const composers: Readonly<Record<NoticeKind, Composer>> = {
   receipt,
   order_failed: orderFailed,
   line_ended: lineEnded,
+  address_changed: addressChanged,
 };

@@ -12,6 +12,7 @@ export const noticeKinds = [
   'receipt',
   'order_failed',
   'line_ended',
+  'address_changed',
 ] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 

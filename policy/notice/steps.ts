@@ -16,9 +16,10 @@ const summaries: Readonly<Record<NoticeKind, string>> = {
   receipt: 'Send the receipt',
   order_failed: 'Tell the customer that an order failed',
   line_ended: 'Tell the customer that the line ended',
+  address_changed: 'Tell the address that a customer had before that it is theirs no more',
 };
 
-interface Prepared extends Composed {
+interface Prepared extends Omit<Composed, 'to'> {
   name: string;
   to: string | null;
 }
@@ -27,7 +28,9 @@ async function run(context: StepContext, kind: NoticeKind): Promise<void> {
   const prepared = await context.during('notice.compose', async (tx): Promise<Prepared | undefined> => {
     const composed = await composers[kind](tx, context.step.subject, context.step.input);
     const customer = composed && (await findRow(tx, 'customer', { id: composed.customerId }));
-    return composed && customer ? { ...composed, name: customer.name ?? '', to: customer.email } : undefined;
+    return composed && customer
+      ? { ...composed, name: customer.name ?? '', to: composed.to ?? customer.email }
+      : undefined;
   });
   if (!prepared) {
     await context.finish('notice.pass_over', async () => undefined);

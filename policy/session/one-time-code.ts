@@ -21,39 +21,77 @@ const triesMax = 5;
 /** What a code lets somebody do: sign in, sign up, or confirm one proposal. A link may prove an address, or open the operators’ pages. */
 export type Purpose = 'sign_in' | 'sign_up' | 'act' | 'address' | 'desk';
 
-/** How often in an hour one address is written to for it. */
-const asksMax: Readonly<Record<Purpose, number>> = { sign_in: 5, sign_up: 5, act: 20, address: 5, desk: 20 };
+/** What is mailed when it is asked for. The link to the operators’ pages is answered to whoever made it. */
+export type MailedPurpose = Exclude<Purpose, 'desk'>;
+
+/**
+ * How often in an hour it may be asked for: in one session of a browser, whatever address is named, and for one address,
+ * whoever asks. Anybody may name the address of somebody else to sign in, so five from a session are well below the
+ * thirty at which an address is closed for the rest of the hour: nobody is locked out by one who asks in their name. What
+ * is mailed to an address that nobody has proven yet stops at five: it is perhaps a stranger’s.
+ */
+const asksMax: Readonly<Record<MailedPurpose, { session: number; address: number }>> = {
+  sign_in: { session: 5, address: 30 },
+  sign_up: { session: 5, address: 5 },
+  act: { session: 20, address: 20 },
+  address: { session: 5, address: 5 },
+};
 
 export type CodeRow = Tables['oneTimeCode'];
 
+/** How often it was asked for in the last hour, and how often it may be: for the address, and in the session. */
 export interface AskFacts {
   asks: number;
   asksMax: number;
+  sessionAsks: number;
+  sessionAsksMax: number;
 }
 
+/** Of what asks for no code. */
+export const noAsks: AskFacts = { asks: 0, asksMax: 1, sessionAsks: 0, sessionAsksMax: 1 };
+
+/** In an hour five codes to sign in from one session, and thirty to one address; `asksMax` has those of the others. */
 export const asksAtMost = rule<AskFacts>({
   code: 'one_time_code.asks_at_most',
-  sentence: 'So many codes were asked for this address that the next one has to wait: try again in an hour.',
+  sentence:
+    'So many codes were asked for, here or for this address, that the next one has to wait: try again in an hour.',
   status: 409,
-  kept: (facts) => facts.asks < facts.asksMax,
+  kept: (facts) => facts.asks < facts.asksMax && facts.sessionAsks < facts.sessionAsksMax,
 });
 
 export const addressHash = (address: string): Buffer =>
   createHash('sha256').update(address.trim().toLowerCase(), 'utf8').digest();
 
-/** How often the address was written to for this in the last hour. Those who ask at once are counted one by one. */
-export async function asksFor(tx: Tx, purpose: Purpose, address: Buffer): Promise<AskFacts> {
+/**
+ * How often this was asked for in the last hour. Those who ask at once are counted one by one.
+ * @param sessionId the session, locked; none when it is asked for by other means
+ */
+export async function asksFor(
+  tx: Tx,
+  purpose: MailedPurpose,
+  address: Buffer,
+  sessionId: string | undefined,
+): Promise<AskFacts> {
   await tx.sql`SELECT pg_advisory_xact_lock(hashtextextended(${`code ${address.toString('hex')}`}, 0))`;
-  const [asked] = await tx.sql<{ asks: bigint }>`SELECT count(*) AS asks FROM "one_time_code"
-    WHERE "address_hash" = ${address} AND "purpose" = ${purpose} AND "created_at" > clock_timestamp() - interval '1 hour'`;
-  return { asks: Number(asked?.asks ?? 0), asksMax: asksMax[purpose] };
+  const [asked] = await tx.sql<{ asks: bigint; sessionAsks: bigint }>`SELECT
+    (SELECT count(*) FROM "one_time_code" WHERE "address_hash" = ${address} AND "purpose" = ${purpose}
+      AND "created_at" > clock_timestamp() - interval '1 hour') AS asks,
+    (SELECT count(*) FROM "one_time_code" WHERE "session_id" = ${sessionId ?? null} AND "purpose" = ${purpose}
+      AND "created_at" > clock_timestamp() - interval '1 hour') AS session_asks`;
+  const most = asksMax[purpose];
+  return {
+    asks: Number(asked?.asks ?? 0),
+    asksMax: most.address,
+    sessionAsks: Number(asked?.sessionAsks ?? 0),
+    sessionAsksMax: most.session,
+  };
 }
 
 /** Writes down that a code was asked for, and has it mailed. */
 export async function askCode(
   tx: Tx,
   code: {
-    purpose: Purpose;
+    purpose: MailedPurpose;
     /** Where the code may be brought; a link alone is followed in whatever browser. */
     sessionId?: string;
     address: Buffer;
@@ -67,9 +105,9 @@ export async function askCode(
 ): Promise<void> {
   const { purpose, sessionId, address, newAddress, customerId, confirmationHash, letter } = code;
   const id = tx.newId('otc');
-  // The one before is worth nothing from now on.
+  // The one before is worth nothing from now on: that of this session, or a customer’s link to whatever address.
   await tx.sql`UPDATE "one_time_code" SET "expires_at" = clock_timestamp() WHERE "purpose" = ${purpose} AND "expires_at" > clock_timestamp()
-    AND ("session_id" = ${sessionId ?? null} OR ("address_hash" = ${address} AND "session_id" IS NULL AND "customer_id" = ${customerId ?? null}))`;
+    AND ("session_id" = ${sessionId ?? null} OR ("customer_id" = ${customerId ?? null} AND "session_id" IS NULL))`;
   await insertRow(tx, 'oneTimeCode', {
     id,
     purpose,
@@ -148,6 +186,12 @@ export type Tried<T> = { done: T } | { refused: Refusal };
 export async function countTry(tx: Tx, { code }: CodeFacts, refused: Refusal): Promise<{ refused: Refusal }> {
   if (code) await tx.sql`UPDATE "one_time_code" SET "tries" = "tries" + 1 WHERE "id" = ${code.id}`;
   return { refused };
+}
+
+/** What a customer asked for is worth nothing any more: they are reached elsewhere. */
+export async function expireCodes(tx: Tx, customerId: string, purposes: readonly MailedPurpose[]): Promise<void> {
+  await tx.sql`UPDATE "one_time_code" SET "expires_at" = clock_timestamp()
+    WHERE "customer_id" = ${customerId} AND "purpose" = ANY (${[...purposes]}::text[]) AND "used_at" IS NULL AND "expires_at" > clock_timestamp()`;
 }
 
 export async function useCode(tx: Tx, { code }: CodeFacts): Promise<CodeRow> {

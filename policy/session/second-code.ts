@@ -60,7 +60,7 @@ export const requestSecondCode = command<z.infer<typeof requestInput>, RequestFa
     await proposalOf(tx, row, confirmation);
     const customer = await findRow(tx, 'customer', { id: row.customerId ?? '' });
     const address = addressHash(customer?.email ?? row.id);
-    return { ...(await asksFor(tx, 'act', address)), session: row, address };
+    return { ...(await asksFor(tx, 'act', address, row.id)), session: row, address };
   },
   async apply(tx, { session, address }, { confirmation, what }) {
     await askCode(tx, {

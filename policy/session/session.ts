@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Caller, systemCaller } from '../../kernel/caller.ts';
 import { AirtimeError } from '../../kernel/error.ts';
-import { type AnyCommand, command, execute, type Policy } from '../core/command.ts';
+import { command, execute, type Policy } from '../core/command.ts';
 import { appendEvent } from '../core/event.ts';
 import { insertRow, type Tables } from '../core/table.ts';
 import { runStatement, type Tx } from '../core/transaction.ts';
@@ -112,6 +112,12 @@ export async function endSessionRow(tx: Tx, id: string): Promise<void> {
   await tx.sql`UPDATE "portal_session" SET "ended_at" = clock_timestamp() WHERE "id" = ${id} AND "ended_at" IS NULL`;
 }
 
+/** Whoever signed in as this customer is signed out, but for one session. */
+export async function endSessionsOf(tx: Tx, customerId: string, kept?: string): Promise<void> {
+  await tx.sql`UPDATE "portal_session" SET "ended_at" = clock_timestamp()
+    WHERE "customer_id" = ${customerId} AND "id" IS DISTINCT FROM ${kept ?? null} AND "ended_at" IS NULL`;
+}
+
 /** The secret of a session as commands take it. What cannot be one is the digest of nothing that we gave out. */
 export const sessionInput = z.string().max(200).transform(secretHash);
 
@@ -212,26 +218,3 @@ function callerOf({ id, kind, name, customerId, tokenId, scopes }: Found): Calle
   }
   return null;
 }
-
-/** Forgets sessions, codes and sign-ups that ended a day ago. */
-export const forgetSessions: AnyCommand = command({
-  name: 'session.forget',
-  summary: 'Forget sessions, mailed codes and sign-ups that are over',
-  input: z.object({ limit: z.int().min(1).max(100_000).default(10_000) }),
-  audience: ['system'],
-  effect: 'write',
-  rules: [],
-  facts: async () => ({}),
-  async apply(tx, _facts, { limit }) {
-    const sessions = await tx.sql`DELETE FROM "portal_session" WHERE "id" IN (
-      SELECT "id" FROM "portal_session" WHERE "ends_at" < clock_timestamp() - interval '24 hours'
-      ORDER BY "ends_at" LIMIT ${limit} FOR UPDATE SKIP LOCKED) RETURNING "id"`;
-    const codes = await tx.sql`DELETE FROM "one_time_code" WHERE "id" IN (
-      SELECT "id" FROM "one_time_code" WHERE "created_at" < clock_timestamp() - interval '24 hours'
-      ORDER BY "created_at" LIMIT ${limit} FOR UPDATE SKIP LOCKED) RETURNING "id"`;
-    const signUps = await tx.sql`DELETE FROM "sign_up" WHERE "id" IN (
-      SELECT "id" FROM "sign_up" WHERE "created_at" < clock_timestamp() - interval '24 hours'
-      ORDER BY "created_at" LIMIT ${limit} FOR UPDATE SKIP LOCKED) RETURNING "id"`;
-    return { forgotten: Math.max(sessions.length, codes.length, signUps.length) };
-  },
-});

@@ -35,6 +35,7 @@ interface RequestFacts extends AskFacts {
 
 const requestInput = z.object({ session: sessionInput, email: z.string().min(3).max(254) });
 
+/** Five times an hour from one session, and thirty for one address. */
 export const requestSignIn = command<z.infer<typeof requestInput>, RequestFacts, object>({
   name: 'sign_in.request',
   summary: 'Mail a code and a link to sign in with',
@@ -49,7 +50,7 @@ export const requestSignIn = command<z.infer<typeof requestInput>, RequestFacts,
       id: string;
     }>`SELECT c."id" FROM "email_directory" d JOIN "customer" c ON c."id" = d."customer_id"
       WHERE d."email" = ${email.trim().toLowerCase()} AND c."state" <> 'closed'`;
-    return { ...(await asksFor(tx, 'sign_in', address)), session: row, address, customerId: found?.id };
+    return { ...(await asksFor(tx, 'sign_in', address, row.id)), session: row, address, customerId: found?.id };
   },
   async apply(tx, { session, address, customerId }) {
     await askCode(tx, { purpose: 'sign_in', sessionId: session.id, address, customerId });
@@ -82,13 +83,16 @@ interface LinkFacts extends EnterFacts, CustomerFacts {
   stored: Stored | undefined;
 }
 
+/** What came of a link: somebody is signed in, or an address is proven. */
+export type ByLink = Made | 'addressProven';
+
 /**
  * By the link, in whatever browser it was opened. The link that a new address got proves that address: it is the
- * customer's from now on.
+ * customer's from now on. It lets nobody in: whoever mistyped an address must not have signed in a stranger.
  */
-export const enterByLink = command<{ session?: Buffer | undefined; token: Buffer }, LinkFacts, Tried<Made>>({
+export const enterByLink = command<{ session?: Buffer | undefined; token: Buffer }, LinkFacts, Tried<ByLink>>({
   name: 'sign_in.enter_by_link',
-  summary: 'Sign in with the mailed link',
+  summary: 'Sign in with the mailed link, or prove an address with it',
   input: z.object({ session: sessionInput.optional(), token: z.string().max(200).transform(secretHash) }),
   audience: ['system'],
   effect: 'write',
@@ -106,17 +110,28 @@ export const enterByLink = command<{ session?: Buffer | undefined; token: Buffer
     return { ...customer, session: row, code, given: token, stored };
   },
   async apply(tx, facts) {
-    const { stored } = facts;
-    if (stored) await saveContact(tx, { ...facts, stored });
-    return { done: await enter(tx, facts) };
+    const { stored, session, code } = facts;
+    if (code?.purpose !== 'address') return { done: await enter(tx, facts) };
+    await useCode(tx, facts);
+    if (!stored || stored.document.status === 'closed') throw noCustomer();
+    await saveContact(tx, { ...facts, stored }, session?.customerId === stored.id ? session.id : undefined);
+    await logInteraction(tx, {
+      customerId: stored.id,
+      reason: 'address proven',
+      description: 'The customer proved a new e-mail address',
+      direction: 'inbound',
+    });
+    return { done: 'addressProven' };
   },
   keepRefused: (tx, facts, _input, refusal) => countTry(tx, facts, refusal),
 });
 
+const noCustomer = () => new AirtimeError(404, 'notFound', 'There is no such customer.');
+
 async function enter(tx: Parameters<typeof makeSession>[0], facts: EnterFacts): Promise<Made> {
   const { customerId } = await useCode(tx, facts);
   const customer = customerId === null ? undefined : await findRow(tx, 'customer', { id: customerId });
-  if (!customer || customer.state === 'closed') throw new AirtimeError(404, 'notFound', 'There is no such customer.');
+  if (!customer || customer.state === 'closed') throw noCustomer();
   // The session that came with the request ends: whoever knew it before is not signed in by this.
   if (facts.session) await endSessionRow(tx, facts.session.id);
   const made = await makeSession(tx, { kind: 'customer', customerId: customer.id });

@@ -14,7 +14,7 @@ import { createCustomer, createRules, registeredDocument, registerInput } from '
 import { customerFacts } from '../customer/contact.ts';
 import { type CustomerFacts, emailValid } from '../customer/rules.ts';
 import { logInteraction } from '../interaction/commands.ts';
-import { wantAs } from '../inventory/wanted.ts';
+import { liveOrderSql, wantAs } from '../inventory/wanted.ts';
 import {
   type AskFacts,
   addressHash,
@@ -167,7 +167,7 @@ export const requestSignUpCode = command<z.infer<typeof requestInput>, RequestFa
     const address = addressHash(draft.email);
     const owner = await findRow(tx, 'emailDirectory', { email: draft.email });
     return {
-      ...(await asksFor(tx, 'sign_up', address)),
+      ...(await asksFor(tx, 'sign_up', address, facts.session.id)),
       draft,
       session: facts.session,
       address,
@@ -238,11 +238,16 @@ interface OrderFacts {
 
 export const orderWasConfirmed = rule<OrderFacts>({
   code: 'sign_up.order_was_confirmed',
-  sentence: 'The code of a sign-up confirms the plan and the number that were chosen then, and nothing later.',
+  sentence:
+    'Without a code of its own only the order of a sign-up goes through: that of the plan and the number that stand in it, for an hour after its code.',
   kept: ({ isIts }) => isIts,
 });
 
-/** What was chosen while signing up was confirmed by the code of that: its order needs no second one, for an hour. */
+/**
+ * The code of a sign-up proved the address, so the order of it needs no second one, for an hour. It is the order of what
+ * stands in the sign-up when it is placed: a plan that was changed before the code came back, a number that was chosen
+ * after an order had failed.
+ */
 export const confirmSignUpOrder = command({
   name: 'sign_up.confirm_order',
   summary: 'Confirm the order of a sign-up by its code',
@@ -312,8 +317,7 @@ export async function readSignUp(policy: Policy, secret: string): Promise<SignUp
   const [row] = await runStatement<ReadSignUp>(
     policy.pool,
     `SELECT u.*, CASE WHEN n."wanted_by" IN (s."id", s."customer_id") AND n."wanted_until" > clock_timestamp() THEN n."wanted_until" END AS held_until,
-      (SELECT i."product_order_id" FROM "order_item" i WHERE i."customer_id" = u."customer_id" AND i."state" NOT IN ('failed', 'cancelled', 'rejected')
-        AND i."action" = 'add' ORDER BY i."id" LIMIT 1) AS live_order_id
+      ${liveOrderSql('u')} AS live_order_id
     FROM "sign_up" u JOIN "portal_session" s ON s."id" = u."session_id" LEFT JOIN "phone_number" n ON n."msisdn" = u."msisdn"
     WHERE s."hash" = $1 AND s."ended_at" IS NULL AND s."idle_until" > clock_timestamp() AND s."ends_at" > clock_timestamp()`,
     [secretHash(secret)],

@@ -119,7 +119,7 @@ function linkPage(visit: Visit, problem?: Problem): Page {
 async function enterLink(visit: Visit): Promise<Reply> {
   try {
     const entered = await visit.parts.door.signInByLink(visit.secret, { token: visit.form.text('token') });
-    return redirect('/account', entered);
+    return entered === 'addressProven' ? redirect('/account') : redirect('/account', entered);
   } catch (error) {
     return linkPage(visit, problemOf(error));
   }
