@@ -3,7 +3,8 @@ import type { CardGateway } from '../adapters/card-gateway.ts';
 import type { Caller } from '../kernel/caller.ts';
 import { isJsonObject, type JsonObject } from '../kernel/json.ts';
 import type { Policy } from '../policy/core/command.ts';
-import { addressOf } from '../surfaces/http/authorise.ts';
+import { allowChat } from '../surfaces/chat/door.ts';
+import { addressOf, allowTool, hasScope } from '../surfaces/http/authorise.ts';
 import { judgeValue } from '../surfaces/http/body.ts';
 import { type HttpServer, httpLimits, requestIdFor, setCaller, setOperation } from '../surfaces/http/server.ts';
 import type { CardEntry, ChatDoor, ChatTurn, PortalParts } from '../surfaces/portal/parts.ts';
@@ -36,18 +37,23 @@ function cardEntry(gateway: CardGateway, stripe: Configuration['stripe']): CardE
   return { kind: 'stripe', publishableKey: stripe.publishableKey, begin: () => beginCard.call(gateway) };
 }
 
-/** The tools, with what is typed judged as at every door: a card number in a note is kept nowhere. */
+/**
+ * The tools as at every door: those that the scopes of the caller open, with what is typed judged; a card number in a
+ * note is kept nowhere. A session of the desk opens what its token does, and no more.
+ */
 function judgedTools(tools: ToolDoor, judge: (input: JsonObject) => void): ToolDoor {
-  const judged = (input: unknown): unknown => {
+  const judged = (name: string, input: unknown, caller: Caller): unknown => {
+    allowTool(caller, name);
     if (isJsonObject(input)) judge(input);
     return input;
   };
   return {
     ...tools,
-    run: async (name, input, caller, keep) => tools.run(name, judged(input), caller, keep),
-    preview: async (name, input, caller) => tools.preview(name, judged(input), caller),
-    propose: async (name, input, caller) => tools.propose(name, judged(input), caller),
-    confirm: async (name, input, caller, token) => tools.confirm(name, judged(input), caller, token),
+    list: (caller) => tools.list(caller).filter(({ name }) => hasScope(caller, 'tools', name)),
+    run: async (name, input, caller, keep) => tools.run(name, judged(name, input, caller), caller, keep),
+    preview: async (name, input, caller) => tools.preview(name, judged(name, input, caller), caller),
+    propose: async (name, input, caller) => tools.propose(name, judged(name, input, caller), caller),
+    confirm: async (name, input, caller, token) => tools.confirm(name, judged(name, input, caller), caller, token),
   };
 }
 
@@ -67,12 +73,9 @@ function chatDoor(assistant: Assistant): ChatDoor {
     list: (caller) => conversations.list(caller),
     read: async (caller, id) => ({ id, turns: turnsOf((await conversations.read(caller, id)).turns) }),
     say: async (caller, id, text, onTool) => {
-      const { reply, proposals } = await assistant.say(
-        assistant.speaker(caller, () => true),
-        id,
-        text,
-        onTool,
-      );
+      const speaker = assistant.speaker(caller, (tool) => hasScope(caller, 'tools', tool));
+      await allowChat(speaker);
+      const { reply, proposals } = await assistant.say(speaker, id, text, onTool);
       return {
         reply,
         proposals: proposals.map(({ tool, arguments: input, proposal }) => ({

@@ -7,6 +7,7 @@ import { recordOwnershipTrip } from '../../policy/audit/commands.ts';
 import { commands } from '../../policy/commands.ts';
 import { execute } from '../../policy/core/command.ts';
 import { runStatement } from '../../policy/core/transaction.ts';
+import { createAccessToken } from '../../policy/identity/access-token.ts';
 import { queriesFor } from '../../tools/queries.ts';
 import { makeTools } from '../../tools/registry.ts';
 import { makeRefusalRecorder } from '../../workers/refusal-recorder.ts';
@@ -40,6 +41,8 @@ export interface Portal {
   letter(email: string): Promise<string>;
   /** A customer with a live line, signed in. */
   customer(): Promise<{ browser: Browser; email: string; customer: string; line: string; order: string; bill: string }>;
+  /** An operator at the desk, with the scopes of a token. */
+  operator(scopes?: readonly string[]): Promise<Browser>;
   /** How many refusals the audit holds with this status. */
   audited(status: number): Promise<number>;
   close(): Promise<void>;
@@ -190,6 +193,20 @@ export async function openPortal(
       await own.send('/sign-in/code', { code: await code(row.email) });
       if (own.page.path !== '/account') throw new Error(`not signed in: ${own.page.status} ${own.page.text}`);
       return { browser: own, customer, order, ...row };
+    },
+    async operator(scopes = ['*']) {
+      const made = await execute(
+        house.policy,
+        createAccessToken,
+        { name: 'Desk', audience: 'operator', scopes: [...scopes] },
+        house.caller,
+      );
+      const own = browser();
+      await own.get('/desk/sign-in');
+      await own.send('/desk/sign-in', { token: made.token });
+      if (!own.page.path.startsWith('/desk') || own.page.path.includes('sign-in'))
+        throw new Error(`not signed in: ${own.page.status} ${own.page.text}`);
+      return own;
     },
     async audited(status) {
       await recorder.stop();
