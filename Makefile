@@ -72,6 +72,7 @@ check-rest:
 	$(TSX) build/prisma/main.ts drift
 	$(TSX) build/handbook.ts --check
 	$(TSX) build/tools.ts --check
+	$(TSX) build/front-page.ts --check
 	$(TSX) build/compare-tools-main.ts
 	$(TSX) doctrine/check/main.ts
 

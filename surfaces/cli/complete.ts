@@ -1,8 +1,8 @@
-import { audiences } from '../../kernel/caller.ts';
 import { isJsonObject, type Json } from '../../kernel/json.ts';
 import { callTool, connectionOf } from './connection.ts';
 import { asksBefore, shortVerbs, type Verb } from './descriptors.ts';
 import { type Field, fieldsOf } from './input.ts';
+import { toolProfiles } from './options.ts';
 import { readProfiles } from './profiles.ts';
 import { plainText } from './render/plain.ts';
 import type { Terminal } from './terminal.ts';
@@ -41,7 +41,7 @@ const alone: readonly Candidate[] = [
 
 // `bss tools` is no verb of a server: what it takes is not read from a schema.
 const audienceFlag: Candidate = { value: '--audience', about: 'only what it has' };
-const toolAudiences = audiences.filter((one) => one !== 'system').map((value) => ({ value, about: '' }));
+const toolAudiences = toolProfiles.map((value) => ({ value, about: '' }));
 
 const files: readonly Candidate[] = [{ value: ':files', about: '' }];
 
