@@ -20,7 +20,7 @@ describe('an attack comes to nothing, and succeeds where the guard that it aims 
   test.each(attacks.map((attack) => [`${attack.family}: ${attack.name}`, attack] as const))(
     '%s',
     async (_name, attack) => {
-      expect(await playGuarded(world, attack, people)).toEqual([]);
+      expect((await playGuarded(world, attack, people)).faults).toEqual([]);
       expect([attack.aims, await playWithout(world, attack)]).toEqual([attack.aims, true]);
     },
   );

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { portalGuards } from '../surfaces/portal/parts.ts';
 import { routes } from '../surfaces/portal/routes.ts';
 import { newPeople, type People, playGuarded, playWithout } from './hostile/run.ts';
 import { type HostileWorld, openHostileWorld } from './hostile/world.ts';
@@ -21,9 +22,14 @@ test('every page and form of customers with a place for an id is probed, and eac
   expect(new Set(probes.map(({ family, name }) => `${family}: ${name}`)).size).toBe(probes.length);
 });
 
+test('every guard of the pages is aimed at by a probe', () => {
+  const aims = new Set(probes.flatMap((probe) => probe.aims));
+  expect(portalGuards.filter((guard) => !aims.has(guard))).toEqual([]);
+});
+
 describe('a probe comes to nothing, and succeeds where the guard that it aims at is taken away', () => {
   test.each(probes.map((probe) => [`${probe.family}: ${probe.name}`, probe] as const))('%s', async (_name, probe) => {
-    expect(await playGuarded(world, probe, people)).toEqual([]);
+    expect((await playGuarded(world, probe, people)).faults).toEqual([]);
     expect([probe.aims, await playWithout(world, probe)]).toEqual([probe.aims, true]);
   });
 });

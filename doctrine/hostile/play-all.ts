@@ -1,6 +1,6 @@
 import { directoryVariable, openTestDirectory } from '../../app/database/testing.ts';
 import type { Attack } from './attack.ts';
-import { newPeople, playGuarded, playWithout } from './run.ts';
+import { newPeople, type Played, playGuarded, playWithout, records } from './run.ts';
 import { openHostileWorld } from './world.ts';
 
 /**
@@ -12,6 +12,7 @@ export async function playAll(attacks: readonly Attack[]): Promise<number> {
   process.env[directoryVariable] = directory;
   const began = performance.now();
   const faults: string[] = [];
+  const recorded = new Map<Played['record'], number>();
   const families = new Map<string, { attacks: number; held: number; succeeded: number; guards: Set<string> }>();
   try {
     const world = await openHostileWorld();
@@ -22,8 +23,9 @@ export async function playAll(attacks: readonly Attack[]): Promise<number> {
         families.set(attack.family, family);
         family.attacks += 1;
         for (const guard of attack.aims) family.guards.add(guard);
-        const broken = await playGuarded(world, attack, people);
+        const { faults: broken, record } = await playGuarded(world, attack, people);
         if (broken.length === 0) family.held += 1;
+        recorded.set(record, (recorded.get(record) ?? 0) + 1);
         const isWon = await playWithout(world, attack);
         if (isWon) family.succeeded += 1;
         for (const what of [
@@ -48,8 +50,14 @@ export async function playAll(attacks: readonly Attack[]): Promise<number> {
   const sum = (pick: (one: { attacks: number; held: number; succeeded: number }) => number): number =>
     [...families.values()].reduce((all, one) => all + pick(one), 0);
   console.log(
-    `${sum((one) => one.attacks)} attacks in ${families.size} families: ${sum((one) => one.held)} held (nothing changed, nothing of another left, each in the audit), ${sum((one) => one.succeeded)} succeed without their guard, ${((performance.now() - began) / 1000).toFixed(1)} s`,
+    `${sum((one) => one.attacks)} attacks in ${families.size} families: ${sum((one) => one.held)} held (nothing changed, nothing of another left), ${sum((one) => one.succeeded)} succeed without their guard, ${((performance.now() - began) / 1000).toFixed(1)} s`,
   );
+  const told = {
+    audit: 'refusals in the audit',
+    turn: 'turns in the record of a conversation',
+    answered: 'answered as anybody is, and recorded nowhere',
+  };
+  console.log(records.map((one) => `${recorded.get(one) ?? 0} ${told[one]}`).join(', '));
   for (const fault of faults) console.error(`  ${fault}`);
   return faults.length === 0 ? 0 : 1;
 }

@@ -32,8 +32,17 @@ export async function newPeople(world: HostileWorld): Promise<People> {
   return { attacker, victim: await world.somebody(names.victim) };
 }
 
-/** Plays an attack against the whole house. @returns what of it did not hold; nothing when all did. */
-export async function playGuarded(world: HostileWorld, attack: Attack, people: People): Promise<string[]> {
+/** Where an attack is found afterwards: among refusals, as a turn of a conversation, or nowhere, for nothing was refused. */
+export const records = ['audit', 'turn', 'answered'] as const;
+
+export interface Played {
+  /** What of it did not hold; nothing when all did. */
+  readonly faults: readonly string[];
+  readonly record: (typeof records)[number];
+}
+
+/** Plays an attack against the whole house. */
+export async function playGuarded(world: HostileWorld, attack: Attack, people: People): Promise<Played> {
   const scene: Scene = { world, ...people, kept: {} };
   world.off.clear();
   await attack.prepare?.(scene);
@@ -49,10 +58,11 @@ export async function playGuarded(world: HostileWorld, attack: Attack, people: P
   if (leaked.length > 0) faults.push(`identifiers of another left: ${leaked.length}`);
   // The second check on the way out is there for a fault of ours: where it is needed, the first did not hold.
   if ((await tripsOf(world)) > trips) faults.push('it came as far as an answer, and only the second check held it');
-  const isRecorded =
-    (await world.audited()) > audited || (attack.recorded === 'turn' && (await turnsOf(world)) > turns);
-  if (!isRecorded && attack.recorded !== 'answered') faults.push('the audit has nothing of it');
-  return faults;
+  const isAudited = (await world.audited()) > audited;
+  const record = isAudited ? 'audit' : (await turnsOf(world)) > turns ? 'turn' : 'answered';
+  const enough = attack.recorded === 'answered' ? records : attack.recorded === 'turn' ? ['audit', 'turn'] : ['audit'];
+  if (!enough.includes(record)) faults.push('the audit has nothing of it');
+  return { faults, record };
 }
 
 /** Plays it again, among people of its own, against a house without the guards that it aims at. */

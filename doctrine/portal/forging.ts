@@ -56,6 +56,8 @@ export const crossing: readonly Attack[] = [
 // ---- sessions ----
 
 const sessions = 'takes over a session';
+/** The letter with a code that is asked for is a step of its own. */
+const mailed = ['flow_step'] as const;
 
 const moneyMoved = async ({ world, victim }: Scene): Promise<boolean> =>
   (await world.rows('SELECT "id" FROM "order_item" WHERE "subscription_id" = $1', [victim.line])).length > 1;
@@ -64,6 +66,7 @@ export const entering: readonly Attack[] = [
   {
     family: sessions,
     name: 'plants a session of its own in the browser of the victim, who signs in',
+    allows: mailed,
     aims: ['portal.new_session'],
     recorded: 'answered',
     prepare: ({ world }) => world.house.settle(),
@@ -79,6 +82,7 @@ export const entering: readonly Attack[] = [
   {
     family: sessions,
     name: 'buys in a browser that was left open, without the code of the mail',
+    allows: mailed,
     aims: ['confirmation.second_code_given', 'one_time_code.is_right'],
     async play({ world, victim }) {
       const open = await personOf(world, victim);

@@ -5,16 +5,29 @@ import { type PageAnswer, personOf } from './person.ts';
 
 const family = 'asks for what is another’s';
 
-/** Every id that somebody has, of whatever kind: each is tried at each place for one. */
+/** Where else somebody has something with an id. */
+const kinds = [
+  'payment_method',
+  'trouble_ticket',
+  'payment',
+  'billing_account',
+  'chat_session',
+  'portal_session',
+  'party_interaction',
+] as const;
+
+/** An id of each kind that somebody has: each is tried at each place for one. */
 export async function idsOf(world: HostileWorld, who: Somebody): Promise<string[]> {
-  const rows = await world.rows<{ id: string }>(
-    `SELECT "id" FROM "payment_method" WHERE "customer_id" = $1 UNION ALL SELECT "id" FROM "trouble_ticket" WHERE "customer_id" = $1
-     UNION ALL SELECT "id" FROM "payment" WHERE "customer_id" = $1 UNION ALL SELECT "id" FROM "billing_account" WHERE "customer_id" = $1
-     UNION ALL SELECT "id" FROM "chat_session" WHERE "customer_id" = $1 UNION ALL SELECT "id" FROM "portal_session" WHERE "customer_id" = $1
-     UNION ALL SELECT "id" FROM "party_interaction" WHERE "customer_id" = $1`,
-    [who.customer],
+  const rows = await Promise.all(
+    kinds.map((kind) =>
+      world.rows<{ id: string }>(`SELECT min("id") AS id FROM "${kind}" WHERE "customer_id" = $1 HAVING count(*) > 0`, [
+        who.customer,
+      ]),
+    ),
   );
-  return [who.customer, who.line, who.order, who.bill, who.billNo, who.msisdn, ...rows.map(({ id }) => id)];
+  const lacking = kinds.filter((_, index) => rows[index]?.length === 0);
+  if (lacking.length > 0) throw new Error(`${who.name} has nothing of ${lacking.join(', ')} to be asked for`);
+  return [who.customer, who.line, who.order, who.bill, who.billNo, who.msisdn, ...rows.flat().map(({ id }) => id)];
 }
 
 /** An id of the same look that nobody has. */
@@ -62,14 +75,22 @@ async function probe(
 const differs = (scene: Scene, answers: readonly Answer[]): boolean =>
   (scene.kept.differing ?? '') !== '' || leaksIn(scene, answers).length > 0;
 
-async function ticketOf({ world, victim }: Scene): Promise<void> {
-  const had = await world.rows('SELECT "id" FROM "trouble_ticket" WHERE "customer_id" = $1', [victim.customer]);
-  if (had.length > 0) return;
-  await world.request('POST', '/tools/ticket.open', 'air_operator', {
-    customerId: victim.customer,
-    name: 'Of the victim',
-    description: 'Nobody else’s business',
-  });
+const furnished = new WeakMap<Somebody, Promise<void>>();
+
+/** Gives the victim something of every kind: a probe asks for the same whichever was played before. */
+async function belongings({ world, victim }: Scene): Promise<void> {
+  const known =
+    furnished.get(victim) ??
+    (async () => {
+      await world.session(victim.token);
+      await world.request('POST', '/tools/ticket.open', 'air_operator', {
+        customerId: victim.customer,
+        name: 'Of the victim',
+        description: 'Nobody else’s business',
+      });
+    })();
+  furnished.set(victim, known);
+  await known;
 }
 
 /** Every page and form of customers that has a place for an id. */
@@ -81,7 +102,7 @@ export const owning: readonly Attack[] = routes
       family,
       name: `${method} ${path} with every id of another`,
       aims: ['read.owner', 'tools.answer_owner', 'ownership.is_callers'],
-      prepare: ticketOf,
+      prepare: belongings,
       play: (scene) => probe(scene, method, (id) => path.replace(/:\w+/, id), fields[name] ?? {}),
       won: differs,
     };
@@ -98,7 +119,7 @@ const named = (name: string, more: Pick<Attack, 'aims' | 'play'> & Partial<Attac
 const proposing = (tool: string, input: (id: string) => object, aims: readonly string[]): Attack =>
   named(`GET /account/propose of ${tool} with every id of another`, {
     aims,
-    prepare: ticketOf,
+    prepare: belongings,
     play: (scene) =>
       probe(
         scene,

@@ -50,7 +50,6 @@ export const portalGuards = [
   'portal.own_path',
   'portal.header_text',
   'portal.escape',
-  'portal.owner',
 ] as const;
 export type PortalGuard = (typeof portalGuards)[number];
 
