@@ -1,13 +1,13 @@
 import type { BrowserContext, Page } from 'playwright-core';
-import { openContext, type Size } from './look.ts';
-import type { ServerProcess } from './server-process.ts';
+import { openContext, openPage, type Size, type Visit } from './look.ts';
+import type { BrowsedServer } from './server.ts';
 import { follow, lookHere, type Walk } from './walk.ts';
 import { mailOf, type World } from './world.ts';
 
 /** What a person does, click by click. Buttons and fields are found by what they say. */
 export interface Journey {
   readonly walk: Walk;
-  readonly server: ServerProcess;
+  readonly server: BrowsedServer;
   readonly world: World;
   readonly size: Size;
 }
@@ -27,29 +27,30 @@ const fill = (page: Page, label: string | RegExp, text: string) => page.getByLab
 async function opened(
   journey: Journey,
   options: { as?: 'customer' | 'operator'; hasScripts?: boolean } = {},
-): Promise<{ context: BrowserContext; page: Page }> {
+): Promise<{ context: BrowserContext; page: Page; visited: Visit }> {
   const { walk, size } = journey;
   const state = options.as === undefined ? undefined : walk.states.get(options.as);
   const context = await openContext(walk.browser, { size, state, hasScripts: options.hasScripts ?? true });
   follow(walk, context);
-  return { context, page: await context.newPage() };
+  const visited = await openPage(context);
+  return { context, page: visited.page, visited };
 }
 
 /** Signs Ada in by the code of her mail, and keeps what her browser then holds. */
 export async function signIn(journey: Journey): Promise<void> {
   const { walk, server, world } = journey;
-  const { context, page } = await opened(journey);
+  const { context, page, visited } = await opened(journey);
   const mail = mailOf(server, world.ada.email);
   const before = await mail.keys();
   await page.goto(`${walk.url}/sign-in`);
   await press(page, 'Mail me a code');
-  await lookHere(walk, page, 'sign-in, nothing typed', journey.size);
+  await lookHere(walk, visited, 'sign-in, nothing typed', journey.size);
   await fill(page, 'E-mail address', world.ada.email);
   await press(page, 'Mail me a code');
-  await lookHere(walk, page, 'sign-in code', journey.size);
+  await lookHere(walk, visited, 'sign-in code', journey.size);
   await fill(page, /Code/, '000000');
   await press(page, 'Sign in');
-  await lookHere(walk, page, 'sign-in, wrong code', journey.size);
+  await lookHere(walk, visited, 'sign-in, wrong code', journey.size);
   await fill(page, /Code/, await mail.code(before));
   await press(page, 'Sign in');
   await page.waitForURL('**/account');
@@ -78,11 +79,11 @@ export async function signInByLink(journey: Journey, email: string): Promise<voi
 
 export async function signInToDesk(journey: Journey): Promise<void> {
   const { walk, server } = journey;
-  const { context, page } = await opened(journey);
+  const { context, page, visited } = await opened(journey);
   await page.goto(`${walk.url}/desk/sign-in`);
   await fill(page, 'Access token', 'air_nothing');
   await press(page, 'Sign in');
-  await lookHere(walk, page, 'desk sign-in, wrong token', journey.size);
+  await lookHere(walk, visited, 'desk sign-in, wrong token', journey.size);
   await fill(page, 'Access token', server.token);
   await press(page, 'Sign in');
   await page.waitForURL('**/desk');
@@ -111,6 +112,23 @@ const lostMsMax = 3000;
 export interface SignUpTold {
   readonly seconds: number;
   readonly bills: number;
+  /** How often a page did not come because the network was away. */
+  readonly outages: number;
+  /** How often the same payment reached the server. */
+  readonly sentAgain: number;
+}
+
+/** Presses a button while the network is away. @returns the outage, for the count; @throws when the page comes all the same */
+async function loses(page: Page, button: string): Promise<1> {
+  const failed = page.waitForEvent('requestfailed', {
+    predicate: (request) => request.isNavigationRequest(),
+    timeout: lostMsMax,
+  });
+  const [request] = await Promise.all([failed, press(page, button).catch(() => undefined)]);
+  const why = request.failure()?.errorText ?? '';
+  if (!why.includes('ERR_INTERNET_DISCONNECTED')) throw new Error(`the network was not away: ${why}`);
+  await page.waitForURL(/chrome-error/, { timeout: lostMsMax });
+  return 1;
 }
 
 /**
@@ -119,10 +137,10 @@ export interface SignUpTold {
  */
 export async function signUp(journey: Journey, hasScripts: boolean): Promise<SignUpTold> {
   const { walk, server, size } = journey;
-  const { context, page } = await opened(journey, { hasScripts });
+  const { context, page, visited } = await opened(journey, { hasScripts });
   const email = `new-${size.name}-${hasScripts ? 'scripts' : 'plain'}@browser.example.com`;
   const mail = mailOf(server, email);
-  const shown = hasScripts ? (name: string) => lookHere(walk, page, name, size) : async () => undefined;
+  const shown = hasScripts ? (name: string) => lookHere(walk, visited, name, size) : async () => undefined;
   let lookedMs = 0;
   const look = async (name: string) => {
     const began = performance.now();
@@ -141,8 +159,7 @@ export async function signUp(journey: Journey, hasScripts: boolean): Promise<Sig
 
   // The network is away: the browser says so, and the way back is to go back and send the same once more.
   await context.setOffline(true);
-  await press(page, 'Choose a number').catch(() => undefined);
-  await page.waitForURL(/chrome-error/, { timeout: lostMsMax }).catch(() => undefined);
+  let outages: number = await loses(page, 'Choose a number');
   await context.setOffline(false);
   await page.goto(`${walk.url}/sign-up?plan=PLAN_M`);
   await fill(page, 'Given name', 'Grace');
@@ -170,19 +187,17 @@ export async function signUp(journey: Journey, hasScripts: boolean): Promise<Sig
   await page.getByRole('heading', { name: 'The card was declined' }).waitFor({ timeout: 30_000 });
   await look('sign-up declined');
 
-  // The card is charged, and the answer is lost on its way back: paying again, as a person would, pays nothing twice.
+  // The card is charged, and the answer is lost on its way back: the same form is sent once more, as a person would, and
+  // nothing is paid twice.
   await page.getByRole('radio').first().check();
-  let isLost = false;
+  const answered: number[] = [];
   await page.route('**/sign-up/again', async (route) => {
-    if (isLost || route.request().method() !== 'POST') return route.continue();
-    isLost = true;
-    await route.fetch({ maxRedirects: 0 }).catch(() => undefined);
-    return route.abort('internetdisconnected');
+    const answer = await route.fetch({ maxRedirects: 0 });
+    answered.push(answer.status());
+    return answered.length === 1 ? route.abort('internetdisconnected') : route.fulfill({ response: answer });
   });
-  await press(page, 'Pay with this card').catch(() => undefined);
-  await page.waitForURL(/chrome-error/, { timeout: lostMsMax }).catch(() => undefined);
-  if (!isLost) throw new Error('the answer was not lost: nothing was tried');
-  await page.goto(`${walk.url}/sign-up/order`);
+  outages += await loses(page, 'Pay with this card');
+  await page.reload();
   await page.waitForURL('**/esim?done=live', { timeout: 60_000 });
   await page.getByRole('img', { name: /eSIM/ }).waitFor();
   await page.getByText(/^LPA:1\$/).waitFor();
@@ -192,13 +207,15 @@ export async function signUp(journey: Journey, hasScripts: boolean): Promise<Sig
   await page.getByRole('link', { name: 'Receipts' }).click();
   const bills = await page.getByRole('table').getByRole('link').count();
   await context.close();
-  return { seconds, bills };
+  if (answered.length !== 2 || answered.some((status) => status !== 303))
+    throw new Error(`the payment was to be taken twice, and was answered ${answered.join(', ') || 'never'}`);
+  return { seconds, bills, outages, sentAgain: answered.length };
 }
 
 /** Everything that Ada can do with what is hers. What costs or ends something takes the code of a mail. */
 export async function manage(journey: Journey): Promise<void> {
   const { walk, server, world, size } = journey;
-  const { context, page } = await opened(journey, { as: 'customer' });
+  const { context, page, visited } = await opened(journey, { as: 'customer' });
   const mail = mailOf(server, world.ada.email);
   const line = `${walk.url}/account/lines/${world.ada.line}`;
   let known: string[] = [];
@@ -207,7 +224,7 @@ export async function manage(journey: Journey): Promise<void> {
     known = await mail.keys();
   };
   const confirmed = async (button: string, name?: string) => {
-    if (name) await lookHere(walk, page, name, size);
+    if (name) await lookHere(walk, visited, name, size);
     await fill(page, /Code/, await mail.code(known));
     await press(page, button);
   };
@@ -218,21 +235,21 @@ export async function manage(journey: Journey): Promise<void> {
   await press(page, 'Go on');
   await fill(page, /Code/, '000000');
   await press(page, 'Pay and top up');
-  await lookHere(walk, page, 'account confirm, wrong code', size);
+  await lookHere(walk, visited, 'account confirm, wrong code', size);
   await mail.code(known);
   await asking();
   await press(page, 'No mail? Send another code');
   await confirmed('Pay and top up', 'account confirm');
   await page.waitForURL('**/account/orders/*');
   await page.getByRole('heading', { name: 'Done' }).waitFor({ timeout: 30_000 });
-  await lookHere(walk, page, 'account order done', size);
+  await lookHere(walk, visited, 'account order done', size);
 
   await asking();
   await page.goto(`${line}/plan`);
   await press(page, 'Go on');
   await confirmed('Change the plan');
   await page.waitForURL('**done=plan-changed');
-  await lookHere(walk, page, 'account line, plan changed', size);
+  await lookHere(walk, visited, 'account line, plan changed', size);
   await press(page, /^Keep /);
   await page.waitForURL('**done=plan-kept');
   await press(page, /^Switch (on|off)$/);
@@ -278,7 +295,7 @@ export async function manage(journey: Journey): Promise<void> {
 
   await page.goto(`${walk.url}/account/help/new`);
   await press(page, 'Send it');
-  await lookHere(walk, page, 'account new ticket, nothing typed', size);
+  await lookHere(walk, visited, 'account new ticket, nothing typed', size);
   await fill(page, 'In a few words', 'A question');
   await fill(page, /What happened/, 'How do I take my number along?');
   await press(page, 'Send it');
@@ -292,7 +309,7 @@ export async function manage(journey: Journey): Promise<void> {
   await fill(page, 'Your question', `How much data is left on ${world.ada.msisdn}?`);
   await press(page, 'Ask');
   await page.locator('.said.by-assistant:not(.is-waiting)').last().waitFor({ timeout: 30_000 });
-  await lookHere(walk, page, 'account chat answered', size);
+  await lookHere(walk, visited, 'account chat answered', size);
   await fill(page, 'Your question', `Top up 1 GB on ${world.ada.msisdn} please`);
   await press(page, 'Ask');
   await page.locator('.chat-proposal a').first().waitFor({ timeout: 30_000 });
@@ -306,12 +323,12 @@ export async function manage(journey: Journey): Promise<void> {
 /** The conversation at the desk, and a yes to what it proposes. */
 export async function talkAtDesk(journey: Journey): Promise<void> {
   const { walk, world, size } = journey;
-  const { context, page } = await opened(journey, { as: 'operator' });
+  const { context, page, visited } = await opened(journey, { as: 'operator' });
   await page.goto(`${walk.url}/desk/chat`);
   await fill(page, 'Say something', `What is left on the line ${world.ada.msisdn}?`);
   await press(page, 'Say it');
   await page.locator('.said.by-assistant:not(.is-waiting)').last().waitFor({ timeout: 30_000 });
-  await lookHere(walk, page, 'desk chat answered', size);
+  await lookHere(walk, visited, 'desk chat answered', size);
   const input = JSON.stringify({ subscriptionId: world.ada.line, offering: 'VAS_SMS_100' });
   await page.goto(`${walk.url}/desk/confirm?${new URLSearchParams({ tool: 'subscription.top_up', arguments: input })}`);
   await press(page, 'Yes, charge it');

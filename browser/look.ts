@@ -67,11 +67,12 @@ export type Offers = z.infer<typeof offers>;
 export interface Visit {
   readonly page: Page;
   readonly context: BrowserContext;
-  readonly status: number;
-  /** Bytes that came over the wire since this was last asked. */
+  /** What the document that is open now was answered with. */
+  status(): number;
+  /** Bytes that came over the wire for the document that is open now, with all that it loaded. */
   bytes(): number;
-  /** What the page's console said of errors, and refusals of its own security policy among them. */
-  readonly complaints: readonly string[];
+  /** What the console said of errors since this was last asked, refusals of a page's own security policy among them. */
+  complaints(): string[];
   close(): Promise<void>;
 }
 
@@ -104,18 +105,36 @@ export async function openContext(browser: Browser, options: VisitOptions): Prom
 export async function visit(browser: Browser, url: string, options: VisitOptions): Promise<Visit> {
   const context = await openContext(browser, options);
   try {
-    const page = await context.newPage();
-    const complaints = complaintsOf(page);
-    const bytes = await countBytes(await context.newCDPSession(page));
-    const answer = await page.goto(url, { waitUntil: 'load' });
-    return { page, context, status: answer?.status() ?? 0, bytes, complaints, close: () => context.close() };
+    const visited = await openPage(context);
+    await visited.page.goto(url, { waitUntil: 'load' });
+    return visited;
   } catch (error) {
     await context.close();
     throw error;
   }
 }
 
-export function complaintsOf(page: Page): string[] {
+/** A page that is watched from its first request on. Nothing is cached: each weighs what it does on a first visit. */
+export async function openPage(context: BrowserContext): Promise<Visit> {
+  const page = await context.newPage();
+  let status = 0;
+  page.on('response', (response) => {
+    const request = response.request();
+    if (request.isNavigationRequest() && request.frame() === page.mainFrame()) status = response.status();
+  });
+  const complaints = complaintsOf(page);
+  const bytes = await countBytes(await context.newCDPSession(page));
+  return {
+    page,
+    context,
+    status: () => status,
+    bytes,
+    complaints: () => complaints.splice(0),
+    close: () => context.close(),
+  };
+}
+
+function complaintsOf(page: Page): string[] {
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text());
@@ -126,10 +145,14 @@ export function complaintsOf(page: Page): string[] {
 
 async function countBytes(session: CDPSession): Promise<() => number> {
   let bytes = 0;
+  session.on('Network.requestWillBeSent', ({ type, requestId, loaderId }) => {
+    if (type === 'Document' && requestId === loaderId) bytes = 0;
+  });
   session.on('Network.loadingFinished', (event) => {
     bytes += event.encodedDataLength;
   });
   await session.send('Network.enable');
+  await session.send('Network.setCacheDisabled', { cacheDisabled: true });
   return () => bytes;
 }
 
@@ -144,14 +167,14 @@ export interface Looked {
 
 /** Judges a page that is open: its weight, its first paint, whether it moved or is too wide, and what axe finds. */
 export async function look(visited: Visit, status = 200): Promise<Looked> {
-  const { page, complaints } = visited;
+  const { page } = visited;
   const faults: string[] = [];
   await page.evaluate('airtimeLook.settle()');
   const told = figures.parse(await page.evaluate('airtimeLook.figures()'));
   const bytes = visited.bytes();
-  if (visited.status !== status) faults.push(`it answered ${visited.status}, not ${status}`);
+  if (visited.status() !== status) faults.push(`it answered ${visited.status()}, not ${status}`);
   // A page that says 404 is told of on the console; that is what was asked for.
-  const unexpected = complaints.filter((one) => status < 400 || !one.includes(String(status)));
+  const unexpected = visited.complaints().filter((one) => status < 400 || !one.includes(String(status)));
   for (const one of unexpected) faults.push(`the console says: ${one.slice(0, 300)}`);
   if (bytes > limits.bytesMax)
     faults.push(`${Math.ceil(bytes / 1024)} KB came over the wire, ${limits.bytesMax / 1024} at most`);

@@ -2,11 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findChromium, openChromium } from './chromium.ts';
-import { fitsNarrow, lacking, look, offersOf, sizes, tabThrough, visit } from './look.ts';
+import { runProgram } from '../app/testing-process.ts';
+import { findChromium, isNamed, openChromium, remedyFor } from './chromium.ts';
+import { fitsNarrow, lacking, look, offersOf, openContext, openPage, sizes, tabThrough, visit } from './look.ts';
 import { notWalked, routeOf } from './routes.ts';
+import { faultsIn, lookAt, lookHere, type Seen, type Walk } from './walk.ts';
 
 // What make browser looks for is planted here, one fault in each page, and has to be found; a page without one is not blamed.
 
@@ -36,6 +39,12 @@ const planted: Readonly<Record<string, { html: string; said: RegExp }>> = {
       <script>const later = () => performance.getEntriesByName('first-contentful-paint').length === 0
         ? setTimeout(later, 20) : setTimeout(() => { a.style.height = '300px'; document.title = 'Moved'; }, 100); later();</script>`),
     said: /layout shifted/,
+  },
+  'no title': { html: page('').replace('A page', ''), said: /no title/ },
+  'two main parts': { html: page('').replace('<main>', '<main></main><main>'), said: /2 main parts/ },
+  'a width that is not its device’s': {
+    html: page('').replace('width=device-width', 'width=980'),
+    said: /width of its device/,
   },
   'no language': { html: page('').replace(' lang="en"', ''), said: /language/ },
   'two headings of the first level': { html: page('<h1>Another</h1>'), said: /2 headings/ },
@@ -77,6 +86,8 @@ describe.skipIf(program === undefined)('a page in a browser', () => {
 
   beforeAll(async () => {
     server = createServer((request, response) => {
+      if (request.url === '/slow')
+        return setTimeout(() => response.setHeader('Content-Type', 'text/html').end(served), 1200);
       if (request.url !== '/') return response.writeHead(404).end();
       const isForbidden = served.includes('var allowed');
       return response
@@ -126,6 +137,65 @@ describe.skipIf(program === undefined)('a page in a browser', () => {
     await visited.close();
   });
 
+  /** A walk that keeps what it saw and no pictures. */
+  const walkOf = (): Walk => ({
+    browser,
+    url: url.slice(0, -1),
+    gallery: { take: async () => undefined, close: () => 0 },
+    asked: [],
+    seen: [],
+    states: new Map(),
+  });
+
+  test('that is painted late is found', async () => {
+    served = page(fields);
+    const walk = walkOf();
+    const screen = { name: 'slow', as: 'visitor', path: () => '/slow' } as const;
+    const world = { ada: { customerId: '', email: '', line: '', msisdn: '' }, ben: { customerId: '', line: '' } };
+    const ids = { order: '', declinedOrder: '', bill: '', ticket: '' };
+    await lookAt(walk, screen, { ...world, ...ids }, phone, { schemes: ['light'], withoutScripts: true });
+    expect(faultsIn(walk.seen)).toEqual([expect.stringMatching(/the first paint took 1\d\d\d ms/)]);
+  });
+
+  describe('that was clicked to', () => {
+    /** Comes from a page without a fault, by a click. */
+    const clickedTo = async (html: string, status = 200): Promise<string> => {
+      served = page('<p><a href="/">Go on</a></p>');
+      const context = await openContext(browser, { size: phone });
+      const visited = await openPage(context);
+      const walk = walkOf();
+      await visited.page.goto(url);
+      served = html;
+      await visited.page.getByRole('link').click();
+      if (html.includes('Moved')) await visited.page.waitForFunction(`document.title === 'Moved'`);
+      await lookHere(walk, visited, 'clicked', phone, status);
+      await visited.close();
+      return faultsIn(walk.seen).join('\n');
+    };
+
+    test('and is well is not blamed, and what it answers is asked for', async () => {
+      expect(await clickedTo(page(fields))).toBe('');
+      expect(await clickedTo(page(`${fields}<p>fails</p>`), 500)).toBe('');
+    });
+    // All that is asked of a page is asked at one place: one of each way of asking is enough here.
+    const some = [
+      'a page of 200 KB',
+      'a part that comes late and pushes the rest down',
+      'a script that fails',
+      'a field without a label',
+    ];
+    const faults = [
+      ...Object.entries(planted).filter(([name]) => some.includes(name)),
+      ...Object.entries(keyboard).slice(0, 1),
+    ];
+    test.each(faults)('with %s is found', async (_, { html, said }) => {
+      expect(await clickedTo(html)).toMatch(said);
+    });
+    test('and does not fit the narrowest screen is found', async () => {
+      expect(await clickedTo(page('<div style="width:350px">Almost</div>'))).toMatch(/at 320 pixels/);
+    });
+  });
+
   test('that fits a phone and not the narrowest screen is found', async () => {
     const visited = await open(page('<div style="width:350px">Almost</div>'));
     expect((await fitsNarrow(visited.page)).join('\n')).toMatch(/at 320 pixels/);
@@ -143,6 +213,26 @@ describe.skipIf(program === undefined)('a page in a browser', () => {
     const made = page('<script>document.querySelector("main").innerHTML += "<button>Buy</button>"</script>');
     expect((await compared(made)).join('\n')).toMatch(/buttons lack "Buy"/);
   });
+});
+
+test('a page of which axe kept no rule was not judged, however one came to it; a part of a page is none', () => {
+  const seen: Seen = {
+    screen: 'a',
+    size: 'phone',
+    bytes: 1,
+    shift: 0,
+    firstPaintMs: 0,
+    rulesKept: 0,
+    isPart: false,
+    faults: [],
+  };
+  expect(faultsIn([seen])).toEqual(['a, phone: axe judged nothing of it']);
+  expect(
+    faultsIn([
+      { ...seen, isPart: true },
+      { ...seen, rulesKept: 9 },
+    ]),
+  ).toEqual([]);
 });
 
 describe('routes', () => {
@@ -168,6 +258,18 @@ describe('routes', () => {
 });
 
 describe('the browser', () => {
+  test('that was named and is not there is a mistake, also where a missing one is passed over', async () => {
+    const args = ['--import', 'tsx', 'browser/main.ts', '--short', '--when-at-hand'];
+    const root = fileURLToPath(new URL('..', import.meta.url));
+    const play = (more: Record<string, string>) =>
+      runProgram(process.execPath, args, { cwd: root, env: { PATH: '/nowhere', HOME: root, ...more } });
+    expect(await play({ AIRTIME_CHROMIUM: '/nowhere/chromium' })).toMatchObject({
+      code: 1,
+      error: expect.stringContaining('/nowhere/chromium'),
+    });
+    expect(await play({})).toMatchObject({ code: 0, out: expect.stringContaining('NOT RUN') });
+  });
+
   test('is one that is there and may be run, or none', () => {
     const folder = mkdtempSync(join(tmpdir(), 'airtime-path-'));
     try {
@@ -176,7 +278,14 @@ describe('the browser', () => {
       expect(findChromium({ PATH: folder })).toBeUndefined();
       writeFileSync(join(folder, 'google-chrome'), '', { mode: 0o700 });
       expect(findChromium({ PATH: folder })).toBe(join(folder, 'google-chrome'));
-      expect(findChromium({ PATH: folder, AIRTIME_CHROMIUM: join(folder, 'chromium') })).toBeUndefined();
+      const named = { PATH: folder, AIRTIME_CHROMIUM: join(folder, 'chromium') };
+      expect(findChromium(named)).toBeUndefined();
+      expect([isNamed(named), isNamed({ PATH: folder }), isNamed({ AIRTIME_CHROMIUM: '' })]).toEqual([
+        true,
+        false,
+        false,
+      ]);
+      expect(remedyFor(named)).toContain(named.AIRTIME_CHROMIUM);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

@@ -29,7 +29,18 @@ export interface Seen {
   readonly shift: number;
   /** Rules of axe that it kept, light and dark together. */
   readonly rulesKept: number;
+  /** A file, or a part of a page for a script: it has nothing that could be looked at. */
+  readonly isPart: boolean;
   readonly faults: readonly string[];
+}
+
+/** What is wrong with what was seen. A page of which axe kept no rule was not judged, however it was come to. */
+export function faultsIn(seen: readonly Seen[]): string[] {
+  return seen.flatMap(({ screen, size, isPart, rulesKept, faults }) =>
+    [...(rulesKept === 0 && !isPart ? ['axe judged nothing of it'] : []), ...faults].map(
+      (fault) => `${screen}, ${size}: ${fault}`,
+    ),
+  );
 }
 
 export interface Walk {
@@ -69,48 +80,55 @@ export async function lookAt(
   if (screen.isPart || screen.isDownload) return askFor(walk, screen, path, state, size);
   const [first = 'light'] = options.schemes;
   const open = () => visit(walk.browser, walk.url + path, { size, scheme: first, state });
-  const faults: string[] = [];
   const visited = await open();
   try {
     walk.asked.push({ method: 'GET', path: path.split('?')[0] ?? path });
-    const looked = await look(visited, screen.status ?? 200);
-    faults.push(...looked.faults);
-    let rulesKept = looked.rulesKept;
-    await walk.gallery.take(visited.page, screen.name, `${size.name}-${first}`);
-    for (const scheme of options.schemes.slice(1)) {
-      await paint(visited.page, scheme);
-      const judged = await axe(visited.page);
-      faults.push(...judged.faults.map((one) => `${scheme}: ${one}`));
-      rulesKept += judged.rulesKept;
-      await walk.gallery.take(visited.page, screen.name, `${size.name}-${scheme}`);
-    }
-    faults.push(...(await tabThrough(visited.page)));
-    if (size.name === 'phone') faults.push(...(await fitsNarrow(visited.page)));
+    const judged = await judge(walk, visited, screen.name, size, options.schemes, screen.status ?? 200);
+    const faults = [...judged.faults];
     if (options.withoutScripts && !screen.needsScript)
       faults.push(...(await sameWithoutScripts(walk, visited, size, state)));
-    const firstPaintMs = await bestPaint(looked.firstPaintMs, open);
+    const firstPaintMs = await bestPaint(judged.firstPaintMs, open);
     if (firstPaintMs > limits.firstPaintMsMax)
       faults.push(`the first paint took ${Math.round(firstPaintMs)} ms, ${limits.firstPaintMsMax} at most`);
-    walk.seen.push({
-      screen: screen.name,
-      size: size.name,
-      bytes: looked.bytes,
-      shift: looked.shift,
-      rulesKept,
-      firstPaintMs,
-      faults,
-    });
+    walk.seen.push({ ...judged, firstPaintMs, faults });
   } finally {
     await visited.close();
   }
 }
 
+/** All that is asked of a page that is open, however one came to it. */
+async function judge(
+  walk: Walk,
+  visited: Visit,
+  screen: string,
+  size: Size,
+  [first = 'light', ...others]: readonly Scheme[],
+  status: number,
+): Promise<Seen> {
+  const { page } = visited;
+  const looked = await look(visited, status);
+  const faults = [...looked.faults];
+  let rulesKept = looked.rulesKept;
+  await walk.gallery.take(page, screen, `${size.name}-${first}`);
+  for (const scheme of others) {
+    await paint(page, scheme);
+    const judged = await axe(page);
+    faults.push(...judged.faults.map((one) => `${scheme}: ${one}`));
+    rulesKept += judged.rulesKept;
+    await walk.gallery.take(page, screen, `${size.name}-${scheme}`);
+  }
+  faults.push(...(await tabThrough(page)));
+  if (size.name === 'phone') faults.push(...(await fitsNarrow(page)));
+  const { bytes, shift, firstPaintMs = Number.POSITIVE_INFINITY } = looked;
+  return { screen, size: size.name, bytes, shift, firstPaintMs, rulesKept, isPart: false, faults };
+}
+
 /** A machine that is busy with something else may paint late once: the best of a few counts. */
-async function bestPaint(first: number | undefined, open: () => Promise<Visit>): Promise<number> {
-  let best = first ?? Number.POSITIVE_INFINITY;
+async function bestPaint(first: number, open: () => Promise<Visit>): Promise<number> {
+  let best = first;
   for (let more = 1; more < paintTries && best > limits.firstPaintMsMax; more += 1) {
     const visited = await open();
-    best = Math.min(best, (await look(visited, visited.status)).firstPaintMs ?? best);
+    best = Math.min(best, (await look(visited, visited.status())).firstPaintMs ?? best);
     await visited.close();
   }
   return best;
@@ -140,7 +158,8 @@ async function askFor(walk: Walk, screen: Screen, path: string, state: State | u
         ? ['it is shown, not downloaded']
         : []),
     ];
-    walk.seen.push({ screen: screen.name, size: size.name, bytes, shift: 0, rulesKept: 0, firstPaintMs: 0, faults });
+    const nothing = { shift: 0, rulesKept: 0, firstPaintMs: 0 };
+    walk.seen.push({ screen: screen.name, size: size.name, bytes, ...nothing, isPart: true, faults });
   } finally {
     await context.close();
   }
@@ -152,18 +171,13 @@ async function paint(page: Page, scheme: Scheme): Promise<void> {
   await page.waitForTimeout(200);
 }
 
-/** A page that was clicked to, as it stands: looked at where a person is in the middle of something. */
-export async function lookHere(walk: Walk, page: Page, name: string, size: Size): Promise<void> {
+/**
+ * A page that was clicked to, as it stands: looked at where a person is in the middle of something. Its first paint is told
+ * and not judged, for what was sent is done in that time.
+ */
+export async function lookHere(walk: Walk, visited: Visit, name: string, size: Size, status = 200): Promise<void> {
+  const { page } = visited;
   await page.waitForLoadState('load');
-  const faults: string[] = [];
-  let rulesKept = 0;
-  for (const scheme of schemes) {
-    await paint(page, scheme);
-    const judged = await axe(page);
-    rulesKept += judged.rulesKept;
-    faults.push(...judged.faults.map((one) => `${scheme}: ${one}`));
-    await walk.gallery.take(page, name, `${size.name}-${scheme}`);
-  }
+  walk.seen.push(await judge(walk, visited, name, size, schemes, status));
   await page.emulateMedia({ colorScheme: 'light' });
-  walk.seen.push({ screen: name, size: size.name, bytes: 0, shift: 0, rulesKept, firstPaintMs: 0, faults });
 }

@@ -1,5 +1,6 @@
+import { pause } from '../app/testing-process.ts';
 import { isJsonObject, type Json, type JsonObject } from '../kernel/json.ts';
-import { pause, type ServerProcess } from './server-process.ts';
+import type { BrowsedServer } from './server.ts';
 
 /** Who is there when pages are walked: everybody that a page can be about, made through the tool door. */
 export interface World {
@@ -38,7 +39,7 @@ export async function until<T>(what: string, look: () => Promise<T | undefined>,
   }
 }
 
-async function customer(server: ServerProcess, givenName: string, card: string) {
+async function customer(server: BrowsedServer, givenName: string, card: string) {
   const email = `${givenName.toLowerCase()}@browser.example.com`;
   const made = await server.tool('customer.register', { givenName, familyName: 'Lim', email });
   const customerId = textIn(objectIn(made).id ?? objectIn(objectIn(made).document ?? null).id, 'the id of a customer');
@@ -47,7 +48,7 @@ async function customer(server: ServerProcess, givenName: string, card: string) 
 }
 
 /** Orders a plan and waits for what becomes of it. */
-async function ordered(server: ServerProcess, customerId: string, offering: string) {
+async function ordered(server: BrowsedServer, customerId: string, offering: string) {
   const order = textIn(objectIn(await server.tool('order.place', { customerId, offering })).id, 'the id of an order');
   const over = ['completed', 'failed', 'rejected'];
   const shown = await until(
@@ -63,7 +64,7 @@ async function ordered(server: ServerProcess, customerId: string, offering: stri
 }
 
 /** Weeks of business in a few seconds. `days` is how far the clock is moved. */
-export async function makeWorld(server: ServerProcess, days: number): Promise<World> {
+export async function makeWorld(server: BrowsedServer, days: number): Promise<World> {
   const ada = await customer(server, 'Ada', 'tok_visa_ada');
   const ben = await customer(server, 'Ben', 'tok_visa_ben');
   const cleo = await customer(server, 'Cleo', 'tok_declined_cleo');
@@ -110,7 +111,7 @@ export async function makeWorld(server: ServerProcess, days: number): Promise<Wo
 }
 
 /** The letters that an address gets, in the development mailbox. */
-export function mailOf(server: ServerProcess, to: string) {
+export function mailOf(server: BrowsedServer, to: string) {
   const keys = async () => itemsIn(await server.tool('mail.list', { to, limit: 50 })).map(({ key }) => String(key));
   return {
     keys,

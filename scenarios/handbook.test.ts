@@ -3,44 +3,36 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readChapters } from '../build/handbook.ts';
+import { type ServerProcess, startServerProcess } from '../app/testing-process.ts';
 import tools from '../generated/tools.json' with { type: 'json' };
 import { isJsonObject, type Json } from '../kernel/json.ts';
 import { searchHandbook } from '../read/handbook/handbook.ts';
 import { readVerbs } from '../surfaces/cli/descriptors.ts';
 import { run } from '../surfaces/cli/program.ts';
-import { type LiveServer, startLiveServer } from './live-server.ts';
+import { blocksFor, mentionsOf, readDocuments } from './documents.ts';
 
-// The handbook says what to type. Everything in it is typed: parsed against the verbs that there are, then run, chapter by
-// chapter, on a line of its own.
+// The handbook says what to type, and so do other documents. Everything is typed: parsed against the verbs that there are,
+// then run, document by document, on a line of its own.
 
 const verbs = readVerbs(tools);
-const chapters = readChapters();
 
 interface Line {
-  chapter: string;
+  document: string;
   text: string;
 }
 
-/** Every command of the shell blocks, but for blocks that are marked as not for `bss`. */
-const lines: Line[] = chapters.flatMap(({ name, sections }) =>
-  sections.flatMap(({ text }) =>
-    [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) =>
-      block
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => ({ chapter: name, text: line })),
-    ),
-  ),
+const documents = readDocuments();
+/** Every line for the terminal, of whatever document, without what is said of it. */
+const lines: Line[] = blocksFor('typed', documents).flatMap(({ file, text }) =>
+  text
+    .split('\n')
+    .map((line) => line.replace(/\s+# .*$/, ''))
+    .filter((line) => line !== '')
+    .map((line) => ({ document: file, text: line })),
 );
 /** What is written inside of sentences: `bss subscription replace-esim`. */
-const mentions: Line[] = chapters.flatMap(({ name, sections }) =>
-  sections.flatMap(({ text }) =>
-    [...text.replace(/^```[\s\S]*?^```$/gm, '').matchAll(/`(bss [^`]+)`/g)].map(([, line = '']) => ({
-      chapter: name,
-      text: line,
-    })),
-  ),
+const mentions: Line[] = documents.flatMap((document) =>
+  mentionsOf(document).map((text) => ({ document: document.file, text })),
 );
 
 const words = (line: string): string[] =>
@@ -91,14 +83,14 @@ const profiles = JSON.stringify({
 test('every command is one of the verbs that there are', async () => {
   expect(lines.length).toBeGreaterThan(90);
   const nowhere: typeof fetch = async () => new Response('{"result":null}');
-  for (const { chapter, text } of [...lines, ...mentions]) {
+  for (const { document, text } of [...lines, ...mentions]) {
     const [program, ...args] = words(text.split(' > ')[0] ?? text);
-    expect([chapter, text, program]).toEqual([chapter, text, 'bss']);
+    expect([document, text, program]).toEqual([document, text, 'bss']);
     if (args[0] === 'mcp' || args[1] === 'import') continue;
     // A mention names a verb and leaves out what it takes: its help must be there.
     const typed = mentions.some((one) => one.text === text) ? [...args, '--help'] : args;
     const ran = await type(typed, '/', nowhere, { AIRTIME_URL: 'http://server', AIRTIME_TOKEN: 't' });
-    expect([chapter, text, ran.code === 2 ? ran.error : '']).toEqual([chapter, text, '']);
+    expect([document, text, ran.code === 2 ? ran.error : '']).toEqual([document, text, '']);
   }
 });
 
@@ -123,7 +115,7 @@ const refusedHere: Readonly<Record<string, RegExp>> = {
 };
 
 describe('on a server', () => {
-  let server: LiveServer;
+  let server: ServerProcess;
   const folder = mkdtempSync(join(tmpdir(), 'airtime-handbook-'));
   /** The ids that a reader would have before them, by prefix. */
   const held = new Map<string, string>();
@@ -150,7 +142,7 @@ describe('on a server', () => {
   }
 
   beforeAll(async () => {
-    server = await startLiveServer();
+    server = await startServerProcess();
     writeFileSync(join(folder, 'numbers.csv'), 'msisdn\n6583000001\n6583000002\n');
     writeFileSync(join(folder, 'customers.csv'), 'givenName,familyName,email\nEve,Ng,eve@example.com\n');
     writeFileSync(join(folder, 'july.csv'), 'msisdn,kind,amount,unit,recordId\n6599999999,data,1,MB,1\n');
@@ -160,12 +152,12 @@ describe('on a server', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  let chaptersPlayed = 0;
+  let documentsPlayed = 0;
   async function aLine(): Promise<void> {
-    chaptersPlayed += 1;
-    const made = await json(['customer', 'register', 'Ada', 'Lim', `ada-${chaptersPlayed}@example.com`]);
+    documentsPlayed += 1;
+    const made = await json(['customer', 'register', 'Ada', 'Lim', `ada-${documentsPlayed}@example.com`]);
     const customer = isJsonObject(made) ? String(made.id) : '';
-    keep(await json(['card', 'add', customer, `tok_visa_${chaptersPlayed}`]));
+    keep(await json(['card', 'add', customer, `tok_visa_${documentsPlayed}`]));
     await json(['order', 'place', customer, 'PLAN_S', '--yes']);
     for (let waited = 0; waited < 100; waited += 1) {
       const list = await json(['subscription', 'list', '--customer-id', customer]);
@@ -190,12 +182,16 @@ describe('on a server', () => {
       .map((word) => {
         const prefix = /^([a-z]+)_…$/.exec(word)?.[1];
         if (prefix !== undefined) return held.get(prefix) ?? word;
-        return word === '6581000001' ? msisdn : word.replace('@example.com', `-typed-${chaptersPlayed}@example.com`);
+        return word === '6581000001' ? msisdn : word.replace('@example.com', `-typed-${documentsPlayed}@example.com`);
       });
 
-  test.each(chapters.map(({ name }) => name))('%s can be followed', async (chapter) => {
+  // The README moves the clock, so it comes last.
+  const played = [...new Set(lines.map(({ document }) => document))].sort(
+    (a, b) => Number(a === 'README.md') - Number(b === 'README.md'),
+  );
+  test.each(played)('%s can be followed', async (file) => {
     await aLine();
-    for (const { text } of lines.filter((one) => one.chapter === chapter)) {
+    for (const { text } of lines.filter(({ document }) => document === file)) {
       const args = asTyped(text);
       const ran = await bss(args);
       const expected = refusedHere[text];

@@ -1,58 +1,23 @@
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Ended, runProgram, type ServerProcess, startServerProcess } from '../app/testing-process.ts';
+import { blocksFor } from './documents.ts';
 import { openDoors } from './doors.ts';
-import { type LiveServer, startLiveServer } from './live-server.ts';
 
 // The walk in the README is run as printed, in the folder that a reader would stand in.
 
-const heading = '## From catalogue to blocked and back, with curl';
-
-/** The commands of the walk, in order: every sh block between its heading and the next one of its level. */
-function walkOf(readme: string): string {
-  const [, after] = readme.split(`${heading}\n`);
-  if (after === undefined) throw new Error(`README.md has no section "${heading}"`);
-  const [section = ''] = after.split(/^## /m);
-  return [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block).join('\n');
-}
-
-interface Ran {
-  code: number | null;
-  out: string;
-  error: string;
-}
-
 const walkMsMax = 60_000;
 
-function runAsPrinted(commands: string, folder: string): Promise<Ran> {
-  const shell = spawn('bash', ['-e'], {
-    cwd: folder,
-    env: { PATH: process.env.PATH, HOME: folder },
-    stdio: ['pipe', 'pipe', 'pipe'],
-    timeout: walkMsMax,
-  });
-  shell.stdin.end(commands);
-  return new Promise((resolve, reject) => {
-    const out: Buffer[] = [];
-    const error: Buffer[] = [];
-    shell.stdout.on('data', (data: Buffer) => out.push(data));
-    shell.stderr.on('data', (data: Buffer) => error.push(data));
-    shell.once('error', reject);
-    shell.once('close', (code) =>
-      resolve({ code, out: Buffer.concat(out).toString(), error: Buffer.concat(error).toString() }),
-    );
-  });
-}
-
 describe('the walk in the README', () => {
-  const commands = walkOf(readFileSync(fileURLToPath(new URL('../README.md', import.meta.url)), 'utf8'));
-  let server: LiveServer;
-  let ran: Ran;
+  const commands = blocksFor('walk')
+    .map(({ text }) => text)
+    .join('\n');
+  let server: ServerProcess;
+  let ran: Ended;
 
   beforeAll(async () => {
-    server = await startLiveServer();
-    ran = await runAsPrinted(commands, server.folder);
+    server = await startServerProcess();
+    const env = { PATH: process.env.PATH, HOME: server.folder };
+    ran = await runProgram('bash', ['-e'], { cwd: server.folder, env, input: commands, msMax: walkMsMax });
   }, 120_000);
   afterAll(() => server?.stop());
 

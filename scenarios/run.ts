@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { type ServerProcess, startServerProcess } from '../app/testing-process.ts';
 import { openDoors } from './doors.ts';
-import { type LiveServer, startLiveServer } from './live-server.ts';
 import { type Audience, play, StepFailed } from './play.ts';
 import { readScenario, type Scenario } from './scenario.ts';
 import { failure, narrator, nobody, type Result, resultTable, type Stage, title } from './tell.ts';
@@ -16,6 +16,8 @@ const usage = `Plays the stories of scenarios/ through the public doors of a liv
   --built           start servers and bss from dist/, as they are shipped, instead of from the sources
   --against <url>   play on a server that already runs, with AIRTIME_TOKEN; without it servers are started and stopped
 `;
+
+const logLinesMax = 12;
 
 const stage: Stage = {
   out: (text) => void process.stdout.write(text),
@@ -92,26 +94,23 @@ async function onServer(
   audience: Audience,
   freeze: boolean,
 ): Promise<Result[]> {
-  const server = await startLiveServer(options);
-  // A run that is broken off leaves no server behind.
-  const stop = () => void server.stop().finally(() => process.exit(130));
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  const server = await startServerProcess(options);
   try {
     if (freeze) await openDoors(server).tool('clock.freeze', {});
     return await playAll(scenarios, server, audience, server);
   } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
     await server.stop();
   }
 }
+
+/** Of a log as much as one reads beside a failure. */
+const endOf = (log: string): string => log.trimEnd().split('\n').slice(-logLinesMax).join('\n');
 
 async function playAll(
   scenarios: readonly Scenario[],
   connection: { url: string; token: string },
   audience: Audience,
-  server?: LiveServer,
+  server?: ServerProcess,
 ): Promise<Result[]> {
   const doors = openDoors(connection, server && ((args) => server.bss(args)));
   const run = Date.now().toString(36);
@@ -119,7 +118,7 @@ async function playAll(
   for (const [index, scenario] of scenarios.entries()) {
     if (audience !== nobody) stage.out(title(scenario, stage));
     const began = Date.now();
-    const mark = server?.logMark();
+    const mark = server?.log().length;
     const outside = {
       now: () => new Date(),
       pause: (milliseconds: number) => pause(milliseconds),
@@ -131,7 +130,9 @@ async function playAll(
     } catch (error) {
       if (!(error instanceof StepFailed)) throw error;
       result.failed = true;
-      process.stderr.write(failure(scenario, error, mark === undefined ? undefined : server?.logSince(mark)));
+      process.stderr.write(
+        failure(scenario, error, mark === undefined ? undefined : server && endOf(server.log().slice(mark))),
+      );
     }
     results.push({ ...result, seconds: (Date.now() - began) / 1000 });
   }

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { startLiveServer } from './live-server.ts';
+import { startServerProcess } from '../app/testing-process.ts';
 
 // Types the session that `make start` ends with, key by key, into a real terminal (tmux) on a server of its own, and
 // waits for what each line promises to be seen.
@@ -36,7 +36,7 @@ export const hasTmux = (): boolean => spawnSync('tmux', ['-V']).status === 0;
  * @throws when something that is promised is not seen; the message holds what is seen instead.
  */
 export async function playTranscript(columns: number): Promise<string[]> {
-  const server = await startLiveServer({ built: true });
+  const server = await startServerProcess({ built: true });
   const socket = `airtime-${process.pid}-${columns}`;
   const environment = { PATH: process.env.PATH ?? '', HOME: server.folder, TERM: 'xterm-256color', LANG: 'C.UTF-8' };
   const tmux = (...args: string[]): string =>

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readConfiguration } from '../../app/configuration.ts';
 import { testDatabase } from '../../app/database/testing.ts';
 import { type Platform, startPlatform } from '../../app/platform.ts';
+import { blocksFor } from '../../scenarios/documents.ts';
 
 // The commands of docs/integrators.md are run in order, as printed, in the folder that a reader would stand in.
 
@@ -33,8 +34,7 @@ afterAll(async () => {
 });
 
 test('every command of the guide answers what is printed under it', async () => {
-  const guide = readFileSync(resolve(import.meta.dirname, '../../docs/integrators.md'), 'utf8');
-  const blocks = [...guide.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block);
+  const blocks = blocksFor('guide').map(({ text }) => text);
   expect(blocks.length).toBeGreaterThan(8);
   const { stdout, stderr } = await promisify(execFile)('bash', ['--norc', '-e', '-c', blocks.join('\n')], {
     cwd: folder,
