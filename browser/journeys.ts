@@ -44,13 +44,13 @@ export async function signIn(journey: Journey): Promise<void> {
   const before = await mail.keys();
   await page.goto(`${walk.url}/sign-in`);
   await press(page, 'Mail me a code');
-  await lookHere(walk, visited, 'sign-in, nothing typed', journey.size);
+  await lookHere(walk, visited, 'sign-in, nothing typed', journey.size, 400);
   await fill(page, 'E-mail address', world.ada.email);
   await press(page, 'Mail me a code');
   await lookHere(walk, visited, 'sign-in code', journey.size);
   await fill(page, /Code/, '000000');
   await press(page, 'Sign in');
-  await lookHere(walk, visited, 'sign-in, wrong code', journey.size);
+  await lookHere(walk, visited, 'sign-in, wrong code', journey.size, 422);
   await fill(page, /Code/, await mail.code(before));
   await press(page, 'Sign in');
   await page.waitForURL('**/account');
@@ -83,7 +83,7 @@ export async function signInToDesk(journey: Journey): Promise<void> {
   await page.goto(`${walk.url}/desk/sign-in`);
   await fill(page, 'Access token', 'air_nothing');
   await press(page, 'Sign in');
-  await lookHere(walk, visited, 'desk sign-in, wrong token', journey.size);
+  await lookHere(walk, visited, 'desk sign-in, wrong token', journey.size, 422);
   await fill(page, 'Access token', server.token);
   await press(page, 'Sign in');
   await page.waitForURL('**/desk');
@@ -140,11 +140,13 @@ export async function signUp(journey: Journey, hasScripts: boolean): Promise<Sig
   const { context, page, visited } = await opened(journey, { hasScripts });
   const email = `new-${size.name}-${hasScripts ? 'scripts' : 'plain'}@browser.example.com`;
   const mail = mailOf(server, email);
-  const shown = hasScripts ? (name: string) => lookHere(walk, visited, name, size) : async () => undefined;
+  const shown = hasScripts
+    ? (name: string, status?: number) => lookHere(walk, visited, name, size, status)
+    : async () => undefined;
   let lookedMs = 0;
-  const look = async (name: string) => {
+  const look = async (name: string, status?: number) => {
     const began = performance.now();
-    await shown(name);
+    await shown(name, status);
     lookedMs += performance.now() - began;
   };
   const began = performance.now();
@@ -152,7 +154,7 @@ export async function signUp(journey: Journey, hasScripts: boolean): Promise<Sig
   await page.goto(`${walk.url}/plans`);
   await go(page, 'Choose Standard');
   await press(page, 'Choose a number');
-  await look('sign-up, nothing typed');
+  await look('sign-up, nothing typed', 400);
   await fill(page, 'Given name', 'Grace');
   await fill(page, 'Family name', 'Tan');
   await fill(page, 'E-mail address', email);
@@ -235,7 +237,7 @@ export async function manage(journey: Journey): Promise<void> {
   await press(page, 'Go on');
   await fill(page, /Code/, '000000');
   await press(page, 'Pay and top up');
-  await lookHere(walk, visited, 'account confirm, wrong code', size);
+  await lookHere(walk, visited, 'account confirm, wrong code', size, 422);
   await mail.code(known);
   await asking();
   await press(page, 'No mail? Send another code');
@@ -295,7 +297,7 @@ export async function manage(journey: Journey): Promise<void> {
 
   await page.goto(`${walk.url}/account/help/new`);
   await press(page, 'Send it');
-  await lookHere(walk, visited, 'account new ticket, nothing typed', size);
+  await lookHere(walk, visited, 'account new ticket, nothing typed', size, 400);
   await fill(page, 'In a few words', 'A question');
   await fill(page, /What happened/, 'How do I take my number along?');
   await press(page, 'Send it');
