@@ -50,6 +50,8 @@ export interface Configuration {
   validateResponses: boolean;
   worker: boolean;
   graceMs: number;
+  /** How long a server that was told to stop goes on serving while it says that it is not ready. */
+  drainMs: number;
   /** Addresses beside the public internet that events may be sent to: `loopback`, `private`, `link-local`, ranges. */
   callbackAllow: readonly string[];
   /** Requests that one token may make in a minute, by its audience; 0 is without limit. */
@@ -60,6 +62,8 @@ export interface Configuration {
   trustedProxies: number;
   /** What notifications are signed with; made and kept in `home` when not given. */
   signingSecret: string | undefined;
+  /** Where traces are sent; nothing of them is loaded when not given. */
+  traces: { endpoint: string; serviceName: string; share: number } | undefined;
 }
 
 const flag = z.enum(['0', '1', 'false', 'true']).transform((value) => value === '1' || value === 'true');
@@ -111,6 +115,7 @@ const variables = z.object({
   AIRTIME_VALIDATE_RESPONSES: flag.optional(),
   AIRTIME_WORKER: flag.default(true),
   AIRTIME_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(10_000),
+  AIRTIME_DRAIN_MS: z.coerce.number().int().min(0).max(600_000).default(0),
   AIRTIME_CALLBACK_ALLOW: z
     .string()
     .default('')
@@ -127,6 +132,10 @@ const variables = z.object({
   AIRTIME_RATE_FAILED: perMinute.default(600),
   AIRTIME_TRUSTED_PROXIES: z.coerce.number().int().min(0).max(10).default(0),
   AIRTIME_SIGNING_SECRET: z.string().min(32).optional(),
+  // The names that OpenTelemetry gives them, so that an operator's habits and tools hold.
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  OTEL_SERVICE_NAME: z.string().max(100).default('airtime'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
   NODE_ENV: z.string().optional(),
 });
 
@@ -213,6 +222,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     validateResponses: env.AIRTIME_VALIDATE_RESPONSES ?? env.NODE_ENV !== 'production',
     worker: env.AIRTIME_WORKER,
     graceMs: env.AIRTIME_GRACE_MS,
+    drainMs: env.AIRTIME_DRAIN_MS,
     callbackAllow: env.AIRTIME_CALLBACK_ALLOW,
     requestsPerMinute: {
       operator: env.AIRTIME_RATE_OPERATOR,
@@ -222,6 +232,13 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     failuresPerMinute: env.AIRTIME_RATE_FAILED,
     trustedProxies: env.AIRTIME_TRUSTED_PROXIES,
     signingSecret: env.AIRTIME_SIGNING_SECRET,
+    traces: env.OTEL_EXPORTER_OTLP_ENDPOINT
+      ? {
+          endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT,
+          serviceName: env.OTEL_SERVICE_NAME,
+          share: env.OTEL_TRACES_SAMPLER_ARG,
+        }
+      : undefined,
   };
 }
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { Counter, Registry } from 'prom-client';
 import { z } from 'zod';
+import type { CallbackRequest } from '../adapters/callback.ts';
 import type { CardGateway, GatewayDoor } from '../adapters/card-gateway.ts';
 import { localJobFiles } from '../adapters/local-job-files.ts';
 import type { Mail } from '../adapters/mail.ts';
@@ -54,9 +55,11 @@ import { type Configuration, paths } from './configuration.ts';
 import { connect } from './database/connect.ts';
 import { startDatabase } from './database/start.ts';
 import { bindExtras } from './extra-tools.ts';
+import { measureDatabase, measureWork } from './measures.ts';
 import { makeNotifications, openCallbacks, signingSecretOf } from './notifications.ts';
 import { mountPortal, portalLimit } from './portal.ts';
 import { seed } from './seed/seed.ts';
+import { openTelemetry, watched } from './telemetry.ts';
 
 export interface Platform {
   readonly url: string;
@@ -138,7 +141,27 @@ export async function startPlatform(
     });
     closing.push(() => connected.close());
 
-    const { callbacks, subscriptions } = openCallbacks(configuration.callbackAllow);
+    const metrics = new Registry();
+    measureDatabase(metrics, connected.pool, () => performance.now());
+    const telemetry = configuration.traces && (await openTelemetry({ ...configuration.traces, log }));
+    if (telemetry) {
+      closing.push(() => telemetry.stop());
+      connected.pool.on('connect', telemetry.connection);
+    }
+    const measures = measureWork(metrics);
+    const watch = telemetry?.around(measures) ?? measures;
+
+    const { callbacks: openedCallbacks, subscriptions } = openCallbacks(configuration.callbackAllow);
+    const callbacks = watched(
+      watch,
+      'callback',
+      {
+        ...openedCallbacks,
+        post: (request: CallbackRequest) =>
+          openedCallbacks.post({ ...request, headers: { ...request.headers, ...telemetry?.headers() } }),
+      },
+      ['post'],
+    );
     const outside: OpenOutside & Policy['outside'] = {
       ...(await openOutside(configuration, place.sandbox)),
       subscriptions,
@@ -151,7 +174,13 @@ export async function startPlatform(
       settings: await readSettings(connected.pool),
       rulesOff: new Set(options.rulesOff ?? []),
       recordContact,
-      outside,
+      watch,
+      outside: {
+        ...outside,
+        gateway: watched(watch, 'cards', outside.gateway, gatewayCalls),
+        network: watched(watch, 'network', outside.network, ['apply', 'find', 'line']),
+        mail: watched(watch, 'mail', outside.mail, ['send']),
+      },
     };
     await refuseMovedClock(policy);
     // A story of the past is told with the sandboxes only: real cards live today.
@@ -176,7 +205,6 @@ export async function startPlatform(
     });
     if (configuration.worker) notifications.start();
     closing.push(() => notifications.stop());
-    const metrics = new Registry();
     const watchdog = makeWatchdog({ pool: connected.pool, clock: machineClock, log, metrics });
     if (configuration.worker) watchdog.start();
     closing.push(() => watchdog.stop());
@@ -273,6 +301,7 @@ export async function startPlatform(
         return { ok: rows.length === 1, checks: { database: rows.length === 1, migrations: true } };
       },
       metrics,
+      trace: telemetry?.request,
     });
     http.mount('/documents', documentPages({ pool: connected.pool, authenticate, rates }));
     if (outside.door) http.mount('/webhooks', webhookDoor(gatewayWebhook({ policy, door: outside.door, log, wake })));
@@ -325,7 +354,7 @@ export async function startPlatform(
     const docs = docsPages();
     if (docs) http.mount('/docs', docs);
     const address: AddressInfo = await http.listen(configuration.host, configuration.port);
-    closing.push(() => http.close(configuration.graceMs));
+    closing.push(() => http.close(configuration.graceMs, configuration.drainMs));
     const url = `http://${configuration.host.includes(':') ? `[${configuration.host}]` : configuration.host}:${address.port}`;
     pages = listenedUrl(pages, address.port);
     if (firstToken !== undefined) keepToken(place.cli, url, firstToken);
@@ -336,6 +365,9 @@ export async function startPlatform(
     throw error;
   }
 }
+
+/** What a card gateway is asked; its whole book is read by one who compares, and is no call. */
+const gatewayCalls = ['describeCard', 'authorise', 'capture', 'void', 'refund', 'find', 'operations'] as const;
 
 interface OpenOutside {
   gateway: CardGateway;

@@ -67,7 +67,14 @@ export function makeWorker(
     );
     try {
       if (!definition) throw new TryLater(`no step ${step.flow}.${step.step} in this version`);
-      await definition.run(stepContext(policy, step));
+      const context = stepContext(policy, step);
+      const { watch } = policy;
+      if (watch === undefined) await definition.run(context);
+      else {
+        const { flow, subject, attempts, caller } = step;
+        const facts = { step: step.id, [flow]: subject, attempts, requestId: caller.requestId ?? '' };
+        await watch.work('step', `${flow}.${step.step}`, facts, () => definition.run(context));
+      }
     } catch (error) {
       if (error instanceof LeaseLost) return;
       const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -146,9 +146,31 @@ async function createTable(owner: pg.Client): Promise<void> {
     END $$`);
 }
 
+/** For so long a migration waits for a table. Whoever comes after it waits behind it, so it is less than a caller's patience. */
+const lockTimeoutMs = 1000;
+/** Between two tries, so that those who waited behind it are served. */
+const lockPauseMs = 500;
+const lockTriesMax = 120;
+
+/**
+ * Applies one migration while the version before it goes on serving. It needs a table for a moment that others are using:
+ * it asks for it briefly, gives way to those who came after, and asks again.
+ */
 async function applyInTransaction(owner: pg.Client, migration: Migration): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await applyOnce(owner, migration);
+    } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined;
+      if (attempt === lockTriesMax || !hasCode(cause, '55P03')) throw error;
+      await sleep(lockPauseMs);
+    }
+  }
+}
+
+async function applyOnce(owner: pg.Client, migration: Migration): Promise<void> {
   try {
-    await owner.query('BEGIN');
+    await owner.query(`BEGIN; SET LOCAL lock_timeout = ${lockTimeoutMs}`);
     // Sent as one script: PostgreSQL itself tells statements apart, function bodies included.
     await owner.query(migration.sql);
     await owner.query(

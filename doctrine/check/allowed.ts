@@ -40,6 +40,9 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
     'app/seed/seed.ts: Date.now': 'How far the first business time lies behind the wall clock is counted at the start.',
     'app/platform.ts: new Date()': 'The start makes the machine clock that all others are given.',
     'app/platform.ts: Date.now': 'The start makes the source of ids that all others are given.',
+    'app/platform.ts: performance': 'How old the figures of a scrape are, on the machine that is asked.',
+    'app/measures.ts: performance': 'How long work took is a figure about the machine.',
+    'app/telemetry.ts: performance': 'How often it is complained that nobody takes the traces.',
     'app/platform.ts: node:crypto randomFillSync': 'The start makes the source of ids that all others are given.',
     'app/platform.ts: node:crypto randomUUID':
       'The start gives the sandboxes their source of ids; the name of a draft that is renamed when it is whole.',

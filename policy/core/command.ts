@@ -7,10 +7,11 @@ import type { Audience, Caller } from '../../kernel/caller.ts';
 import { AirtimeError, invalid, Refusal } from '../../kernel/error.ts';
 import type { IdSource } from '../../kernel/id.ts';
 import type { Money } from '../../kernel/money.ts';
+import type { Watch } from '../../kernel/watch.ts';
 import type { Subscriptions } from '../notification/subscriptions.ts';
 import { writeEvents } from './event.ts';
 import { firstBroken, type Rule } from './rule.ts';
-import { literal, type Settings, statements, type Tx } from './transaction.ts';
+import { isStalePlan, literal, type Settings, stalePlansMax, statements, type Tx } from './transaction.ts';
 
 /** `money` and `destructive` need a person's confirmation on every surface but the TMF door. */
 export const effects = ['read', 'write', 'money', 'destructive'] as const;
@@ -93,6 +94,8 @@ export interface Policy {
   readonly settings: Settings;
   readonly rulesOff: ReadonlySet<string>;
   readonly outside: Outside;
+  /** Measures and traces, where somebody looks. */
+  readonly watch?: Watch | undefined;
   /** Called last in each command, within its transaction: the contact with a customer that it was is written down. */
   readonly recordContact: (tx: Tx, summary: string, refusal: Refusal | undefined) => Promise<void>;
 }
@@ -210,13 +213,28 @@ export interface TransactionOptions {
   step?: { id: string; worker: string; ends: boolean; lost: () => Error };
 }
 
-export async function transaction<T>(
+export function transaction<T>(
   policy: Policy,
   name: string,
   caller: Caller,
   options: TransactionOptions,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
+  const { watch } = policy;
+  if (watch === undefined) return attempts(policy, name, caller, options, work);
+  return watch.work(options.rollback ? 'preview' : 'command', name, options.cause ?? {}, () =>
+    attempts(policy, name, caller, options, work),
+  );
+}
+
+async function attempts<T>(
+  policy: Policy,
+  name: string,
+  caller: Caller,
+  options: TransactionOptions,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  let stalePlans = 0;
   for (let attempt = 1; ; attempt += 1) {
     const client = await policy.pool.connect();
     let broken: Error | undefined;
@@ -224,6 +242,13 @@ export async function transaction<T>(
       const result = await once(client, policy, name, caller, options, work);
       return result;
     } catch (error) {
+      if (error instanceof Error && isStalePlan(error) && stalePlans < stalePlansMax) {
+        // No conflict with anybody, and over with this connection: it does not count as a try.
+        broken = error;
+        stalePlans += 1;
+        attempt -= 1;
+        continue;
+      }
       if (isConnectionLost(error)) broken = error instanceof Error ? error : new Error(String(error));
       if (attempt < attemptsMax && isTransient(error)) continue;
       throw explain(error);

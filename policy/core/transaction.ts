@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Pool, PoolClient, QueryConfig } from 'pg';
+import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg';
 import { escapeLiteral, types } from 'pg';
 import type { Caller } from '../../kernel/caller.ts';
 import type { IdSource } from '../../kernel/id.ts';
@@ -95,7 +95,7 @@ export async function runStatement<Row extends object>(
   text: string,
   values: readonly unknown[],
 ): Promise<Row[]> {
-  const result = await client.query<Record<string, unknown>>({
+  const result = await freshlyPlanned(client, {
     name: statementName(text),
     text,
     values: [...values],
@@ -105,6 +105,33 @@ export async function runStatement<Row extends object>(
   // cost nothing: of a stream of usage there are ten thousand rows a second.
   const isCamel = result.fields?.every(({ name }) => camel(name) === name) ?? false;
   return (isCamel ? result.rows : result.rows.map(camelRow)) as Row[];
+}
+
+/** More connections than a pool has: each stale one is met once, and closed. */
+export const stalePlansMax = 1000;
+
+/**
+ * A statement that was prepared before a migration added a column to what it selects: PostgreSQL refuses it on that
+ * connection from then on (0A000). Nothing was done, and on a new connection it is prepared anew. It happens to a server
+ * that goes on working while a newer one beside it has migrated.
+ */
+export function isStalePlan(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '0A000' && /cached plan/.test(error.message);
+}
+
+/** A pool closes the connection on which a statement failed, so the next try is on another. */
+async function freshlyPlanned(
+  client: Pick<PoolClient, 'query'> | Pool,
+  config: QueryConfig,
+): Promise<QueryResult<Record<string, unknown>>> {
+  for (let met = 0; ; met += 1) {
+    try {
+      return await client.query<Record<string, unknown>>(config);
+    } catch (error) {
+      // On a connection that somebody holds, their transaction is lost: they begin it again on another.
+      if (!isStalePlan(error) || !('totalCount' in client) || met >= stalePlansMax) throw error;
+    }
+  }
 }
 
 export function templateText(strings: TemplateStringsArray): string {

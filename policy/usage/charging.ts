@@ -1,5 +1,6 @@
 import type { Caller } from '../../kernel/caller.ts';
 import type { JsonObject } from '../../kernel/json.ts';
+import type { Watch } from '../../kernel/watch.ts';
 import type { Policy } from '../core/command.ts';
 import { runStatement, type Tx } from '../core/transaction.ts';
 import { usageReadable, usageSentences } from './rules.ts';
@@ -38,7 +39,7 @@ interface Recording {
   turn?: Promise<unknown> | undefined;
 }
 
-type RecordingPolicy = Pick<Policy, 'pool' | 'newId' | 'settings' | 'rulesOff'>;
+type RecordingPolicy = Pick<Policy, 'pool' | 'newId' | 'settings' | 'rulesOff' | 'watch'>;
 
 const text = `SELECT place, usage_id AS id, status, refused_by AS "refusedBy", charged, excess, repeated, usage_version AS version, usage_document AS document FROM
   record_usage_batch($1, $2::jsonb, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, make_interval(days => $16), $17, $18::jsonb, $19, $20)`;
@@ -109,7 +110,18 @@ async function recordOnce(policy: RecordingPolicy, asked: readonly Asked[], as: 
     : await again(() => runStatement<Row>(policy.pool, text, values));
   const answers: RecordedUsage[] = [];
   for (const row of rows) answers[row.place] = row;
+  if (policy.watch) told(policy.watch, rows);
   return answers;
+}
+
+/** Counted by what became of them: one word for each outcome, however many the records are. */
+function told(watch: Watch, rows: readonly RecordedUsage[]): void {
+  const counts = new Map<string, number>();
+  for (const { repeated, status } of rows) {
+    const outcome = repeated ? 'repeated' : status;
+    counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+  }
+  for (const [outcome, count] of counts) watch.usage(outcome, count);
 }
 
 /**

@@ -87,6 +87,8 @@ export interface HttpDependencies {
   ready(): Promise<Readiness>;
   /** Takes the measures of this door; one registry serves one door. */
   readonly metrics: Registry;
+  /** Follows a request from here to its end; calls `next`, once and at once. Must not throw. */
+  readonly trace?: ((exchange: Exchange, next: () => void) => void) | undefined;
 }
 
 export interface HttpServer {
@@ -94,8 +96,11 @@ export interface HttpServer {
   /** Adds another surface (portal, MCP) beside the APIs. It shares request ids, log, metrics and limits, not the errors. */
   mount(path: string, handler: RequestHandler): void;
   listen(host: string, port: number): Promise<AddressInfo>;
-  /** Stops accepting, lets running requests end for at most `graceMs`, then cuts what is left. */
-  close(graceMs: number): Promise<void>;
+  /**
+   * Says that it is not ready for `drainMs` while it goes on serving, so that a proxy finds another; then stops accepting,
+   * lets running requests end for at most `graceMs`, and cuts what is left.
+   */
+  close(graceMs: number, drainMs?: number): Promise<void>;
 }
 
 const exchanges = new WeakMap<IncomingMessage, Exchange>();
@@ -175,7 +180,8 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
       );
     }
     limitArrival(exchange);
-    next();
+    if (dependencies.trace) dependencies.trace(exchange, next);
+    else next();
   });
   app.use(
     helmet({
@@ -372,16 +378,18 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
           else resolve(address);
         });
       }),
-    close: (graceMs) =>
-      new Promise((resolve) => {
-        isClosing = true;
+    close: async (graceMs, drainMs = 0) => {
+      isClosing = true;
+      if (drainMs > 0) await new Promise((resolve) => setTimeout(resolve, drainMs));
+      await new Promise<void>((resolve) => {
         const cut = setTimeout(() => server.closeAllConnections(), graceMs);
         server.close(() => {
           clearTimeout(cut);
           resolve();
         });
         server.closeIdleConnections();
-      }),
+      });
+    },
   };
 }
 
