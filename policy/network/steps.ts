@@ -1,6 +1,7 @@
 import type { DesiredLine, Network, NetworkAnswer } from '../../adapters/network.ts';
+import { RequestRefused } from '../../adapters/outcome.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
-import { type StepDefinition, schedule, TryLater } from '../core/flow.ts';
+import { type StepContext, type StepDefinition, schedule, TryLater } from '../core/flow.ts';
 import { text } from '../core/party.ts';
 import { lockResource, saveResource } from '../core/resource.ts';
 import { getRow, updateRows } from '../core/table.ts';
@@ -38,7 +39,8 @@ const deliver: StepDefinition = {
       const told = isJsonObject(monitor.desired) ? text(monitor.desired.esimId) : undefined;
       const esim = await getRow(tx, 'esimProfile', { id: told ?? service.esimId ?? '' });
       return {
-        key: context.step.key,
+        key: `network:${service.id}:${monitor.sequence}`,
+        decided: Number(service.networkSequence),
         line: service.id,
         sequence: Number(monitor.sequence),
         msisdn: service.msisdn ?? '',
@@ -50,13 +52,19 @@ const deliver: StepDefinition = {
     // An order can end in a refusal. A line that must be stopped, served again or let go of cannot.
     const mayRefuse = then?.refused !== undefined && task.desired.state !== 'terminated';
     const mayGiveUp = mayRefuse && context.step.attempts >= attemptsForOrders;
-    const key =
-      mayRefuse || context.step.attempts === 1 ? task.key : await unrefusedKey(context.outside.network, task.key);
+    const { decided, ...asked } = task;
+    const { network } = context.outside;
+    const key = mayRefuse || context.step.attempts === 1 ? task.key : await unrefusedKey(network, task.key);
     let answer: NetworkAnswer | undefined;
     try {
-      answer = await context.outside.network.apply({ ...task, key });
+      answer = await network.apply({ ...asked, key });
     } catch (error) {
+      await rememberForgotten(context, task, error);
       if (!mayGiveUp) throw error;
+    }
+    if (answer?.outcome === 'superseded' && answer.newestSequence > decided) {
+      await goPast(context, task, answer.newestSequence);
+      throw new TryLater(`The network knows a task ${answer.newestSequence} of this line that we do not.`);
     }
     if (answer?.outcome === 'refused' && !mayGiveUp && !(mayRefuse && answer.permanent))
       throw new TryLater(`${answer.code}: ${answer.message}`);
@@ -73,6 +81,36 @@ const deliver: StepDefinition = {
     });
   },
 };
+
+interface Decided {
+  line: string;
+  sequence: number;
+  /** Of the newest task of this line that we know of. */
+  decided: number;
+}
+
+/** The key of a task that we never sent, or sent with something else in it, names a task from before a restore. */
+async function rememberForgotten(context: StepContext, task: Decided, error: unknown): Promise<void> {
+  if (!(error instanceof RequestRefused) || error.code !== 'key_reused') return;
+  const stands = await context.outside.network.line(task.line);
+  await goPast(context, task, stands?.sequence ?? 0);
+}
+
+/**
+ * A database that was restored has forgotten what was decided since the backup, and the network has not: it would take what
+ * we decide now for something older. All that is open for the line is moved past the newest that the network knows, in its
+ * order, so that our word is the last one again.
+ */
+async function goPast(context: StepContext, { line, sequence, decided }: Decided, newest: number): Promise<void> {
+  await context.during('network.go_past', async (tx) => {
+    const service = await getRow(tx, 'service', { id: line }, true);
+    // Another task of the line was here meanwhile, and took this one along.
+    if (service.networkSequence !== BigInt(decided)) return;
+    const by = BigInt(Math.max(newest, decided) + 1 - sequence);
+    await tx.sql`UPDATE "monitor" SET "sequence" = "sequence" + ${by} WHERE "service_id" = ${line} AND "sequence" >= ${sequence}`;
+    await updateRows(tx, 'service', { id: line }, { networkSequence: service.networkSequence + by });
+  });
+}
 
 /** A key keeps a refusal for good, so what must be done all the same is asked again under the next key. */
 async function unrefusedKey(network: Network, first: string): Promise<string> {

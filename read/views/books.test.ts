@@ -71,6 +71,31 @@ it('are even where nothing is wrong, and add up', async () => {
   expect(books.buckets).toBeGreaterThan(0);
 });
 
+it('a charge that a restore forgot is that of the same fact, made again without being taken again; one of another fact is not', async () => {
+  const forgotten = (fact: (key: string) => string) =>
+    bookOf((book) =>
+      book.map((one) =>
+        one.kind === 'authorise' && one.reference === captured
+          ? { ...one, reference: 'pay_forgotten', key: fact(one.key) }
+          : one,
+      ),
+    );
+  expect(
+    await checkBooks(
+      house.pool,
+      forgotten((key) => key),
+    ),
+  ).toMatchObject({ differences: [] });
+  const other = await checkBooks(
+    house.pool,
+    forgotten((key) => `x${key}`),
+  );
+  expect(other.differences.map(({ check, id }) => [check, id])).toEqual([
+    ['every charge is one of our payments', 'pay_forgotten'],
+    ['each captured payment is in the book', captured],
+  ]);
+});
+
 describe('a difference is found, with its id', () => {
   const even = 'each payment is what the gateway took and gave back';
   const planted: [check: string, damage: () => string, id?: () => string | null][] = [

@@ -90,6 +90,8 @@ export interface BooksCompared {
 
 interface BookedPayment {
   reference: string;
+  /** The business fact that the authorisation was asked for, as its key names it. */
+  fact: string;
   currency: string;
   held: boolean;
   captures: number;
@@ -135,6 +137,11 @@ export async function compareBooks(
   const { booked, entries } = await readBook(gateway);
   const answer = await database.query<OurPayment>(ourPayments);
   const ours = new Map(answer.rows.map((row) => [row.id, row]));
+  // After a restore what was charged since the backup comes due again. The gateway knows its key and charges nothing, and
+  // its book names the payment that was forgotten: it is that of the same fact now.
+  const ofFact = new Map(answer.rows.map((row) => [row.factKey, row.id]));
+  for (const payment of booked.values())
+    if (!ours.has(payment.reference)) payment.reference = ofFact.get(payment.fact) ?? payment.reference;
   const isLeftOut = (id: string) => options.leaveOutUnderWay && ours.get(id)?.underWay === true;
   const differences: Difference[] = [];
   const sums = new Map<
@@ -223,6 +230,7 @@ async function readBook(gateway: GatewayBook): Promise<{ booked: Map<string, Boo
     if (kind === 'authorise') {
       booked.set(gatewayReference, {
         reference: entry.reference ?? '',
+        fact: key.replace(/:authorise:\d+$/, ''),
         currency: entry.currency,
         // What waits for the customer can still become a charge.
         held: answer.outcome !== 'declined',
