@@ -5,7 +5,7 @@
 const tests = '(\\.test|\\.contract)\\.tsx?$|(^|/)testing[a-z-]*\\.tsx?$|(^|/)vitest-global-setup\\.ts$|^vitest\\.config\\.ts$';
 
 const rooms = ['kernel', 'generated', 'policy', 'read', 'handlers', 'tools', 'surfaces', 'adapters', 'workers', 'app'];
-const proofs = ['build', 'conformance', 'scenarios', 'simulation', 'doctrine', 'soak', 'bench', 'browser'];
+const proofs = ['build', 'conformance', 'scenarios', 'simulation', 'doctrine', 'soak', 'bench', 'browser', 'deploy'];
 const anyRoom = `^(${[...rooms, ...proofs].join('|')})/`;
 /** The interfaces of the outside: files of adapters/ itself that are no implementation. */
 const adapterInterfaces = '^adapters/(card-gateway|network|mail|callback|job-files|outcome)\\.ts$';
@@ -63,8 +63,8 @@ const forbidden = [
     name: 'proofs-do-not-lean-on-each-other',
     comment: 'Each proof stands by itself.',
     severity: 'error',
-    from: { path: '^(conformance|scenarios|simulation|soak|bench|browser)/', pathNot: tests },
-    to: { path: '^(conformance|scenarios|simulation|soak|bench|browser)/', pathNot: '^$1/' },
+    from: { path: '^(conformance|scenarios|simulation|soak|bench|browser|deploy)/', pathNot: tests },
+    to: { path: '^(conformance|scenarios|simulation|soak|bench|browser|deploy)/', pathNot: '^$1/' },
   },
   {
     name: 'no-cycle',
@@ -125,7 +125,7 @@ const forbidden = [
     name: 'sandboxes-from-app-only',
     comment: 'Which outside there is, is decided at the start.',
     severity: 'error',
-    from: { path: anyRoom, pathNot: ['^(app|adapters|scenarios|simulation|soak|doctrine|build|bench)/', tests] },
+    from: { path: anyRoom, pathNot: ['^(app|adapters|scenarios|simulation|soak|doctrine|build|bench|deploy)/', tests] },
     to: { path: '^adapters/sandbox/' },
   },
   {

@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) \( -name '*.ts' -o -name '*.tsx' -o -name '*.cs
   docs/integrators.md $(wildcard docs/handbook/*.md) specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check faults rules-off hostile browser browser-short probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
+.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check image-drill drill upgrade-drill faults rules-off hostile browser browser-short probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -156,6 +156,15 @@ renewals: build ## renew LINES lines at one boundary with four workers, one kill
 ROWS ?= 100000
 bench-imports: build ## take over ROWS customers and numbers from files, at the terminal
 	$(TSX) bench/imports.ts --rows $(ROWS)
+
+image-drill: build ## play the Dockerfile by hand: copy, install, start, ask, stop
+	$(TSX) deploy/image/main.ts
+
+drill: build ## back up under load, lose everything, restore, and let time go on: nothing is lost, nothing charged twice
+	$(TSX) deploy/backup/main.ts
+
+upgrade-drill: build ## a new version beside the old one on one database, under load: no request fails
+	$(TSX) deploy/upgrade/main.ts
 
 clean: ## remove what was made; data stays
 	rm -rf dist generated/types generated/validators generated/operations.ts generated/prisma generated/tools.json generated/tools-whole.json generated/handbook.json generated/front-page.json generated/schemas generated/client.ts generated/.stamp
