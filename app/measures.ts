@@ -15,6 +15,7 @@ const renewals: Readonly<Record<string, string>> = {
 
 /** How long figures of the database are good: two scrapers do not ask twice. */
 const figuresMsMax = 5000;
+const patienceMs = 2000;
 
 /** Counts and times what the house does. @returns what is told of the work. */
 export function measureWork(registry: Registry): Watch {
@@ -112,6 +113,15 @@ export function measureWork(registry: Registry): Watch {
   };
 }
 
+/** A scrape is given up by its scraper after some seconds, and would tell nothing at all of a database that is away. */
+function soon<T>(work: Promise<T>): Promise<T | undefined> {
+  let late: NodeJS.Timeout | undefined;
+  const patience = new Promise<undefined>((resolve) => {
+    late = setTimeout(() => resolve(undefined), patienceMs);
+  });
+  return Promise.race([work, patience]).finally(() => clearTimeout(late));
+}
+
 function outcomeOfCommand(error: unknown): string {
   if (error === undefined) return 'ok';
   if (error instanceof AirtimeError) return error.status >= 500 ? 'unavailable' : 'refused';
@@ -147,7 +157,7 @@ export function measureDatabase(
   const current = (): Promise<Figures | undefined> => {
     if (now() - asked > figuresMsMax) {
       asked = now();
-      figures = read(pool).catch(() => undefined);
+      figures = soon(read(pool).catch(() => undefined));
     }
     return figures;
   };

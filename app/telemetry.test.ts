@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -237,6 +237,16 @@ it('names the rule that refused, and tells a subscriber the trace', async () => 
   const [, traceId, spanId] = String(headers.traceparent).split('-');
   const call = await until('its span', () => receiver.spans.find((one) => one.spanId === spanId));
   expect(call).toMatchObject({ name: 'outside callback.post', traceId });
+});
+
+it('loads nothing of OpenTelemetry before it is asked to: what is imported at once is types', () => {
+  const files = ['telemetry.ts', 'platform.ts', 'measures.ts', 'main.ts', 'configuration.ts'];
+  const imports = files.flatMap((name) => {
+    const text = readFileSync(new URL(name, import.meta.url), 'utf8');
+    return text.match(/^(?:import|export) [^;]*?from '@opentelemetry\/[^']+'/gm) ?? [];
+  });
+  expect(imports.length).toBeGreaterThan(0);
+  expect(imports.filter((one) => !one.startsWith('import type '))).toEqual([]);
 });
 
 it('serves all the same when nobody takes the traces, and says so once', async () => {
