@@ -13,8 +13,8 @@ export interface MigrationFault {
   readonly remedy: string;
 }
 
-/** The last migration of before 0.1: until then nobody ran two versions, and some of these take things away. */
-export const lastBeforeRules = '20261128001000_portal';
+/** The last migration of before 0.1: until then nobody ran two versions, and some of these take things away or lock. */
+export const lastBeforeRules = '20261129000100_sessions_of_a_customer';
 
 interface Rule {
   readonly name: string;
