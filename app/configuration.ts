@@ -49,6 +49,8 @@ export interface Configuration {
   /** Judge every answer by the contract. Off in production, where a defect must not become an outage. */
   validateResponses: boolean;
   worker: boolean;
+  /** How long a server that was told to stop serves on and says at `/ready` that it does not: proxies must notice first. */
+  drainMs: number;
   graceMs: number;
   /** How long a server that was told to stop goes on serving while it says that it is not ready. */
   drainMs: number;
@@ -114,6 +116,7 @@ const variables = z.object({
   AIRTIME_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   AIRTIME_VALIDATE_RESPONSES: flag.optional(),
   AIRTIME_WORKER: flag.default(true),
+  AIRTIME_DRAIN_MS: z.coerce.number().int().min(0).max(60_000).default(0),
   AIRTIME_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(10_000),
   AIRTIME_DRAIN_MS: z.coerce.number().int().min(0).max(600_000).default(0),
   AIRTIME_CALLBACK_ALLOW: z
@@ -221,6 +224,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     logLevel: env.AIRTIME_LOG_LEVEL,
     validateResponses: env.AIRTIME_VALIDATE_RESPONSES ?? env.NODE_ENV !== 'production',
     worker: env.AIRTIME_WORKER,
+    drainMs: env.AIRTIME_DRAIN_MS,
     graceMs: env.AIRTIME_GRACE_MS,
     drainMs: env.AIRTIME_DRAIN_MS,
     callbackAllow: env.AIRTIME_CALLBACK_ALLOW,

@@ -2,6 +2,7 @@ import { randomFillSync, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { Counter, Registry } from 'prom-client';
 import { z } from 'zod';
@@ -297,8 +298,8 @@ export async function startPlatform(
       log,
       validateResponses: configuration.validateResponses,
       ready: async () => {
-        const rows = await runStatement(connected.pool, 'SELECT 1 AS one', []).catch(() => []);
-        return { ok: rows.length === 1, checks: { database: rows.length === 1, migrations: true } };
+        const database = await takesWrites(connected.pool);
+        return { ok: database, checks: { database, migrations: true } };
       },
       metrics,
       trace: telemetry?.request,
@@ -368,6 +369,19 @@ export async function startPlatform(
 
 /** What a card gateway is asked; its whole book is read by one who compares, and is no call. */
 const gatewayCalls = ['describeCard', 'authorise', 'capture', 'void', 'refund', 'find', 'operations'] as const;
+
+/** A replica answers too, and a database that is cut off does not answer at all: whoever asks will not wait for long. */
+async function takesWrites(pool: Pool): Promise<boolean> {
+  const asked = runStatement<{ writes: boolean }>(pool, 'SELECT NOT pg_is_in_recovery() AS writes', []).then(
+    ([row]) => row?.writes ?? false,
+    () => false,
+  );
+  const patience = new AbortController();
+  const late = machineClock.sleep(readyMsMax, patience.signal).then(() => false);
+  return Promise.race([asked, late]).finally(() => patience.abort());
+}
+
+const readyMsMax = 2000;
 
 interface OpenOutside {
   gateway: CardGateway;

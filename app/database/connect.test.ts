@@ -1,7 +1,66 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createConnection, createServer, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemCaller } from '../../kernel/caller.ts';
+import { type Policy, transaction } from '../../policy/core/command.ts';
+import { type TestPolicy, testPolicy } from '../../policy/core/testing.ts';
 import { connect, type Database } from './connect.ts';
 import { withClient } from './roles.ts';
 import { type TestDatabase, testDatabase } from './testing.ts';
+
+/** A way to the database that a test can cut, or on which nothing arrives any more. */
+interface Wire {
+  readonly url: string;
+  /** Called with what is about to be sent to the database. */
+  onSent: ((bytes: Buffer) => void) | undefined;
+  cut(): void;
+  hold(): void;
+  letGo(): void;
+  close(): Promise<void>;
+}
+
+async function openWire(to: string): Promise<Wire> {
+  const { hostname, port } = new URL(to);
+  const sockets = new Set<Socket>();
+  let isHeld = false;
+  const server = createServer((near) => {
+    const far = createConnection({ host: hostname, port: Number(port) });
+    for (const [from, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => undefined);
+      from.on('close', () => {
+        if (!isHeld) other.destroy();
+      });
+      from.on('data', (bytes: Buffer) => {
+        if (from === near) wire.onSent?.(bytes);
+        if (!isHeld) other.write(bytes);
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const url = new URL(to);
+  url.hostname = '127.0.0.1';
+  url.port = typeof address === 'object' && address ? String(address.port) : '';
+  const wire: Wire = {
+    url: url.toString(),
+    onSent: undefined,
+    cut() {
+      for (const socket of sockets) socket.destroy();
+      sockets.clear();
+    },
+    hold() {
+      isHeld = true;
+    },
+    letGo() {
+      isHeld = false;
+    },
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+  return wire;
+}
 
 let test: TestDatabase;
 let database: Database;
@@ -62,4 +121,69 @@ describe('the pool', () => {
     await expect.poll(() => said.join()).toContain('broke');
     expect(await one('SELECT 1 AS value')).toBe(1);
   });
+});
+
+describe('a database that goes away', () => {
+  let wire: Wire;
+  let over: Database;
+  let policy: Policy;
+  let house: TestPolicy;
+
+  beforeAll(async () => {
+    house = await testPolicy();
+  });
+  afterAll(() => house.close());
+  beforeEach(async () => {
+    wire = await openWire(test.serverUrl);
+    over = await connect({ url: wire.url, max: 2, statementTimeoutMs: 300, log: () => undefined });
+    policy = { ...house.policy, pool: over.pool };
+  });
+  afterEach(async () => {
+    wire.cut();
+    await over.close();
+    await wire.close();
+  });
+
+  const work = (inside: () => unknown) =>
+    transaction(policy, 'test.away', systemCaller('test'), {}, async (tx) => {
+      await tx.sql`SELECT 1 AS one`;
+      await inside();
+    });
+
+  it('does not end the process when it goes while a transaction thinks, and the next one has a new connection', async () => {
+    const lost = work(async () => {
+      wire.cut();
+      // Nothing is asked meanwhile: the driver tells the connection, not a statement.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    });
+    await expect(lost).rejects.toMatchObject({ status: 503, reason: 'outcomeUnknown' });
+    await work(() => undefined);
+  });
+
+  it('says that the outcome is not known when the connection ends at COMMIT, and nothing else', async () => {
+    wire.onSent = (bytes) => {
+      if (bytes.includes('COMMIT')) wire.cut();
+    };
+    await expect(work(() => undefined)).rejects.toMatchObject({ status: 503, reason: 'outcomeUnknown' });
+    wire.onSent = (bytes) => {
+      if (bytes.includes('SELECT 1 AS one')) wire.cut();
+    };
+    await expect(work(() => undefined)).rejects.toMatchObject({ status: 503, reason: 'unavailable' });
+  });
+
+  it('is given up when it says nothing more, and its connection is not used again', async () => {
+    await work(() => undefined);
+    wire.onSent = (bytes) => {
+      if (bytes.includes('COMMIT')) wire.hold();
+    };
+    const began = Date.now();
+    await expect(work(() => undefined)).rejects.toMatchObject({ status: 503, reason: 'outcomeUnknown' });
+    const waitedMs = Date.now() - began;
+    expect(waitedMs).toBeGreaterThan(5000);
+    expect(waitedMs).toBeLessThan(9000);
+    wire.onSent = undefined;
+    wire.letGo();
+    await work(() => undefined);
+    expect(over.pool.totalCount).toBe(1);
+  }, 15_000);
 });

@@ -2,6 +2,9 @@ import pg from 'pg';
 import type { Log } from './embedded-postgres.ts';
 import { withSessionOptions } from './roles.ts';
 
+/** So much longer than the database itself allows: by then it has fallen silent. */
+const silentMs = 5000;
+
 export interface Database {
   /** For everything hot. `int8` columns arrive as numbers, `date` as text, times as Date. */
   pool: pg.Pool;
@@ -11,7 +14,8 @@ export interface Database {
 /**
  * Opens the pool of connections to the database. No connection is made before the first query.
  * @param options `url` is the server role's address; `max` the most connections at once; `statementTimeoutMs` ends a
- *   statement that runs longer, and a transaction that lies idle longer.
+ *   statement that runs longer, and a transaction that lies idle longer. A database that says nothing at all for some
+ *   seconds more, because the network between is cut, is given up: TCP alone would wait for a quarter of an hour.
  */
 export async function connect(options: {
   url: string;
@@ -27,6 +31,7 @@ export async function connect(options: {
       statement_timeout: limit,
       idle_in_transaction_session_timeout: limit,
     }),
+    query_timeout: options.statementTimeoutMs + silentMs,
     max: options.max,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
@@ -36,6 +41,9 @@ export async function connect(options: {
   });
   // An idle connection that breaks is replaced at the next query; unheard, its error would end the process.
   pool.on('error', (error) => options.log(`A connection to the database broke: ${error.message}`));
+
+  // One that breaks in somebody's hands fails what they ask; the pool does not listen to those, nor need we.
+  pool.on('connect', (client) => client.on('error', () => undefined));
 
   return { pool, close: () => pool.end() };
 }

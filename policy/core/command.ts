@@ -4,6 +4,7 @@ import type { CardGateway } from '../../adapters/card-gateway.ts';
 import type { Mail } from '../../adapters/mail.ts';
 import type { Network } from '../../adapters/network.ts';
 import type { Audience, Caller } from '../../kernel/caller.ts';
+import { isConnectionLost, isDatabaseAway } from '../../kernel/database-away.ts';
 import { AirtimeError, invalid, Refusal } from '../../kernel/error.ts';
 import type { IdSource } from '../../kernel/id.ts';
 import type { Money } from '../../kernel/money.ts';
@@ -236,7 +237,9 @@ async function attempts<T>(
 ): Promise<T> {
   let stalePlans = 0;
   for (let attempt = 1; ; attempt += 1) {
-    const client = await policy.pool.connect();
+    const client = await policy.pool.connect().catch((error: unknown) => {
+      throw explain(error);
+    });
     let broken: Error | undefined;
     try {
       const result = await once(client, policy, name, caller, options, work);
@@ -249,7 +252,7 @@ async function attempts<T>(
         attempt -= 1;
         continue;
       }
-      if (isConnectionLost(error)) broken = error instanceof Error ? error : new Error(String(error));
+      if (error instanceof Error && (isConnectionLost(error) || isConnectionLost(error.cause))) broken = error;
       if (attempt < attemptsMax && isTransient(error)) continue;
       throw explain(error);
     } finally {
@@ -285,7 +288,8 @@ async function once<T>(
     else await commit(client);
     return result;
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
+    // Nobody is there to be told, and a connection that has fallen silent would be waited for once more.
+    if (!isConnectionLost(error)) await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
 }
@@ -320,11 +324,13 @@ async function commit(client: PoolClient): Promise<void> {
     await client.query('COMMIT');
   } catch (error) {
     if (!isConnectionLost(error)) throw error;
-    throw new AirtimeError(
+    const unknown = new AirtimeError(
       503,
       'outcomeUnknown',
       'The connection to the database broke at the last moment, so the outcome is not known. Read before you retry, or retry with the same Idempotency-Key.',
     );
+    unknown.cause = error;
+    throw unknown;
   }
 }
 
@@ -338,14 +344,8 @@ function isTransient(error: unknown): boolean {
   return state === '40001' || state === '40P01';
 }
 
-function isConnectionLost(error: unknown): boolean {
-  const state = sqlState(error) ?? '';
-  return state.startsWith('08') || state.startsWith('57P') || state.startsWith('ECONN') || state === 'EPIPE';
-}
-
 function explain(error: unknown): unknown {
-  // 57014: a statement ran into its time limit. 53300: no connection was free.
-  if (sqlState(error) === '57014' || sqlState(error) === '53300' || isConnectionLost(error)) {
+  if (isDatabaseAway(error)) {
     return new AirtimeError(503, 'unavailable', 'The database did not answer in time. Nothing was changed; try again.');
   }
   return error;

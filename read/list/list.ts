@@ -1,4 +1,5 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
+import { isConnectionLost } from '../../kernel/database-away.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import { withStoredLinks } from './condition.ts';
 import { type Columns, compileConditions, type Predicate, quoteName } from './predicate.ts';
@@ -231,9 +232,11 @@ async function inTransaction<T>(pool: Pool, timeoutMs: number, work: (client: Po
     await client.query('COMMIT');
     return result;
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => {
-      broken = true;
-    });
+    broken = isConnectionLost(error);
+    if (!broken)
+      await client.query('ROLLBACK').catch(() => {
+        broken = true;
+      });
     throw error;
   } finally {
     client.release(broken);

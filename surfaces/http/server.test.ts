@@ -369,6 +369,29 @@ test('a refused token is not ready, and a database that is away is 503', async (
   await away.close();
 });
 
+test('a server that stops says so first, and serves on until proxies have noticed', async () => {
+  const stopping = await testDoor({});
+  const stopped = stopping.server.close(1000, 400);
+  expect((await fetch(`${stopping.url}/ready`)).status).toBe(503);
+  const served = await fetch(`${stopping.url}/health`);
+  expect([served.status, served.headers.get('connection')]).toEqual([200, 'close']);
+  await stopped;
+  await expect(fetch(`${stopping.url}/health`)).rejects.toThrow();
+});
+
+test('a database that went away in the middle of a request, or takes only reads, is 503 too', async () => {
+  for (const error of [
+    new Error('Connection terminated unexpectedly'),
+    new Error('Query read timeout'),
+    Object.assign(new Error('cannot execute INSERT in a read-only transaction'), { code: '25006' }),
+    Object.assign(new Error('no route'), { code: 'EHOSTUNREACH' }),
+  ]) {
+    const away = await testDoor({ authenticate: () => Promise.reject(error) });
+    await expectError(await fetch(away.url + catalog, { headers: operator }), 503, 'unavailable');
+    await away.close();
+  }
+});
+
 test('more work than the limit is told to come again', async () => {
   const full = await testDoor({ limits: { inFlightMax: 0 } });
   await expectError(await fetch(`${full.url}/health`), 503, 'busy');

@@ -7,6 +7,7 @@ import type { Registry } from 'prom-client';
 import type { Api } from '../../generated/operations.ts';
 import type { ApiHandlers, Wire } from '../../handlers/wire.ts';
 import type { Caller } from '../../kernel/caller.ts';
+import { isDatabaseAway } from '../../kernel/database-away.ts';
 import { AirtimeError } from '../../kernel/error.ts';
 import { problemText, withLinks } from './answer.ts';
 import { addressOf, authenticated, hasScope, type Rates, TooMany } from './authorise.ts';
@@ -416,16 +417,6 @@ function explainFramework(error: unknown): unknown {
   return status >= 400 && status < 500
     ? new HttpProblem(status, 'badRequest', `The request cannot be understood (${STATUS_CODES[status] ?? status}).`)
     : error;
-}
-
-// Classes of SQLSTATE: connection lost, shutting down, no connection free; and what the driver says by itself.
-function isDatabaseAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return (
-    /^(08...|57P0.|57014|53300|ECONNREFUSED|ECONNRESET|EPIPE)$/.test(code) ||
-    /^(timeout exceeded when trying to connect|Connection terminated)/.test(error.message)
-  );
 }
 
 const brokenRequests: Readonly<Record<string, [status: number, reason: string, message: string]>> = {
