@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) \( -name '*.ts' -o -name '*.tsx' -o -name '*.cs
   docs/integrators.md $(wildcard docs/handbook/*.md) specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check image-drill drill upgrade-drill faults rules-off hostile browser browser-short probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash clean
+.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check image-drill drill upgrade-drill faults rules-off hostile browser browser-short probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash replicas failover clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -148,6 +148,12 @@ bench-charging: build ## charging over HTTP beside the same SQL under pgbench, a
 CRASHES ?= 6
 crash: build ## kill -9 of server, database and card gateway under load (CRASHES=100 for the long form)
 	$(TSX) simulation/crash/main.ts --crashes $(CRASHES)
+
+replicas: build ## copies of the server behind a proxy under load: one killed, one stopped, one that comes later (HAProxy where there is one)
+	$(TSX) deploy/failover/replicas.ts
+
+failover: build ## a primary dies, is cut off, is switched over under load (needs root, Patroni, etcd, HAProxy, PostgreSQL)
+	$(TSX) deploy/failover/main.ts
 
 LINES ?= 10000
 renewals: build ## renew LINES lines at one boundary with four workers, one killed midway

@@ -49,8 +49,6 @@ export interface Configuration {
   /** Judge every answer by the contract. Off in production, where a defect must not become an outage. */
   validateResponses: boolean;
   worker: boolean;
-  /** How long a server that was told to stop serves on and says at `/ready` that it does not: proxies must notice first. */
-  drainMs: number;
   graceMs: number;
   /** How long a server that was told to stop goes on serving while it says that it is not ready. */
   drainMs: number;
@@ -224,7 +222,6 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     logLevel: env.AIRTIME_LOG_LEVEL,
     validateResponses: env.AIRTIME_VALIDATE_RESPONSES ?? env.NODE_ENV !== 'production',
     worker: env.AIRTIME_WORKER,
-    drainMs: env.AIRTIME_DRAIN_MS,
     graceMs: env.AIRTIME_GRACE_MS,
     drainMs: env.AIRTIME_DRAIN_MS,
     callbackAllow: env.AIRTIME_CALLBACK_ALLOW,

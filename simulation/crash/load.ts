@@ -57,7 +57,7 @@ interface Line {
 }
 
 /** Customers who sign up, buy, use and top up as fast as they are answered, and send again what was not answered. */
-export async function beginLoad(stack: Stack, random: Random): Promise<Load> {
+export async function beginLoad(stack: Pick<Stack, 'url' | 'token' | 'ask'>, random: Random): Promise<Load> {
   const told: Told[] = [];
   const refusals: string[] = [];
   const placed: string[] = [];

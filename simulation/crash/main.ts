@@ -1,10 +1,9 @@
 import { parseArgs } from 'node:util';
 import { remoteCardGateway, remoteNetwork } from '../../adapters/sandbox/remote.ts';
 import { paths } from '../../app/configuration.ts';
-import { connect } from '../../app/database/connect.ts';
 import { startEmbedded } from '../../app/database/embedded-postgres.ts';
-import { breaches } from '../../doctrine/invariants.ts';
 import { randomOf } from '../random.ts';
+import { judgeBooks } from './books.ts';
 import { beginLoad, type Load, type Told } from './load.ts';
 import { openStack, pause, type Stack, type Victim, victims } from './stack.ts';
 
@@ -50,44 +49,14 @@ async function strike(stack: Stack, victim: Victim): Promise<string[]> {
   return before.filter((step) => still.has(step));
 }
 
-async function judgeBooks(stack: Stack, load: Load): Promise<string[]> {
+async function judge(stack: Stack, load: Load): Promise<string[]> {
   const database = await startEmbedded({ directory: paths(stack.home).postgres, log: () => undefined });
-  const connected = await connect({
-    url: database.serverUrl,
-    max: 2,
-    statementTimeoutMs: 30_000,
-    log: () => undefined,
-  });
-  try {
-    const gateway = remoteCardGateway(stack.gatewayUrl, stack.secret);
-    const network = remoteNetwork(stack.gatewayUrl, stack.secret);
-    const found = (await breaches({ pool: connected.pool, gateway, network }, { quiet: true })).map(
-      ({ invariant, facts }) =>
-        `${invariant}: ${JSON.stringify(facts, (_, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))}`,
-    );
-    const captures = new Map<string, number>();
-    const references = new Map<string, string>();
-    for await (const operation of gateway.book()) {
-      if (operation.kind === 'authorise') references.set(operation.gatewayReference, operation.reference);
-      if (operation.kind !== 'capture' || operation.answer.outcome !== 'captured') continue;
-      const payment = references.get(operation.gatewayReference) ?? '';
-      captures.set(payment, (captures.get(payment) ?? 0) + 1);
-    }
-    for (const [payment, times] of captures)
-      if (times > 1) found.push(`payment ${payment} was captured ${times} times`);
-    if (captures.size === 0) found.push('no money was taken at all: the run says nothing');
-    const counted = await connected.pool.query<{ rows: number; records: number; unknown: number }>(
-      `SELECT count(*)::int AS rows, count(DISTINCT "record_id")::int AS records, (count(*) FILTER (WHERE NOT "record_id" = ANY ($1)))::int AS unknown
-         FROM "usage" WHERE "source" = 'crash'`,
-      [[...load.records]],
-    );
-    const usage = counted.rows[0];
-    if (usage?.rows !== usage?.records || usage?.unknown !== 0) found.push(`usage: ${JSON.stringify(usage)}`);
-    row('captures in the gateway’s book', captures.size);
-    return found;
-  } finally {
-    await connected.close();
-  }
+  const { faults, captures } = await judgeBooks(
+    { databaseUrl: database.serverUrl, gatewayUrl: stack.gatewayUrl, secret: stack.secret },
+    load,
+  );
+  row('captures in the gateway’s book', captures);
+  return faults;
 }
 
 function row(name: string, value: number | string, remark = ''): void {
@@ -196,7 +165,7 @@ async function run(stack: Stack, crashes: number, seed: number): Promise<string[
     faults.push(`only ${midFlow} of ${crashes} kills struck in the middle of a flow`);
   // The books are read with no server alive.
   await stack.stopServer();
-  return [...faults, ...(await judgeBooks(stack, load))];
+  return [...faults, ...(await judge(stack, load))];
 }
 
 async function main(): Promise<void> {
