@@ -114,7 +114,6 @@ const variables = z.object({
   AIRTIME_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   AIRTIME_VALIDATE_RESPONSES: flag.optional(),
   AIRTIME_WORKER: flag.default(true),
-  AIRTIME_DRAIN_MS: z.coerce.number().int().min(0).max(60_000).default(0),
   AIRTIME_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(10_000),
   AIRTIME_DRAIN_MS: z.coerce.number().int().min(0).max(600_000).default(0),
   AIRTIME_CALLBACK_ALLOW: z

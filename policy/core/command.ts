@@ -252,7 +252,7 @@ async function attempts<T>(
         attempt -= 1;
         continue;
       }
-      if (error instanceof Error && (isConnectionLost(error) || isConnectionLost(error.cause))) broken = error;
+      if (error instanceof Error && hasBroken(error)) broken = error;
       if (attempt < attemptsMax && isTransient(error)) continue;
       throw explain(error);
     } finally {
@@ -289,7 +289,7 @@ async function once<T>(
     return result;
   } catch (error) {
     // Nobody is there to be told, and a connection that has fallen silent would be waited for once more.
-    if (!isConnectionLost(error)) await client.query('ROLLBACK').catch(() => undefined);
+    if (!hasBroken(error)) await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
 }
@@ -317,6 +317,10 @@ async function begin(
   if (step && !row.held) throw step.lost();
   return row.at;
 }
+
+/** The connection is of no more use, whether that is what the error says or what is behind it. */
+const hasBroken = (error: unknown): boolean =>
+  isConnectionLost(error) || (error instanceof Error && isConnectionLost(error.cause));
 
 // When the connection dies at COMMIT nobody can say whether it took effect, and nothing may claim either.
 async function commit(client: PoolClient): Promise<void> {
