@@ -127,7 +127,8 @@ async function main(): Promise<number> {
       process.stdout.write(`not at its end after ${runMsMax / 60_000} minutes\n`);
       child.kill('SIGKILL');
     }, runMsMax);
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => child.kill('SIGKILL'));
+    // A terminal and what runs us may both say it: the second must not end us while we clear away.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGKILL'));
     await exited(child);
     clearTimeout(late);
     return child.exitCode ?? 1;

@@ -74,7 +74,11 @@ async function main(directory: string): Promise<void> {
   const processes = new Processes(directory);
   const database = await startEmbedded({ directory: join(directory, 'postgres'), log: () => undefined });
   const listener = await listen();
-  try {
+  const interrupted = new Promise<never>((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      process.on(signal, () => reject(new Error('the run was interrupted')));
+  });
+  const play = async (): Promise<void> => {
     const gateway = await startGateway(processes, await freePort());
     const door = await freePort();
     const publicUrl = `http://127.0.0.1:${door}`;
@@ -94,6 +98,9 @@ async function main(directory: string): Promise<void> {
     await until('the door answers', () => answers(`${publicUrl}/ready`));
     process.stdout.write(`four copies of the server on one PostgreSQL, behind ${proxy}\n`);
     await run({ processes, copies, gateway, publicUrl, directory, listener, database, startLate: () => start(5) });
+  };
+  try {
+    await Promise.race([interrupted, play()]);
   } finally {
     listener.close();
     await processes.killAll();
