@@ -26,6 +26,8 @@ import {
 
 const backMsMax = 30_000;
 const flowsEndMsMax = 60_000;
+/** So many of each ledger are looked at after each blow. */
+const sample = 40;
 const quietMs = 3000;
 const databasePort = 5000;
 const doorPort = 8080;
@@ -121,7 +123,7 @@ async function main(): Promise<void> {
     { url: () => publicUrl, token: () => copies.token, ask: (sql, values) => ask(asOwner, sql, values) },
     randomOf(1),
   );
-  const pulse = new Pulse(publicUrl, copies.token);
+  const pulse = new Pulse(publicUrl, copies.token, 150);
   const [one] = copies.running;
   if (!one) throw new Error('there is no copy');
   const direct = new Pulse(one.url, copies.token, 400);
@@ -136,7 +138,6 @@ async function main(): Promise<void> {
   pulse.start();
   direct.start();
 
-  let known: number[] = [];
   async function event(
     name: string,
     strike: (primary: Node) => Promise<number>,
@@ -148,6 +149,7 @@ async function main(): Promise<void> {
     const primary = await cluster.leader();
     process.stdout.write(`${name}: ${primary.name}\n`);
     const before = load.told.length + pulse.told.length;
+    const lastTold = [load.told, pulse.told, direct.told].flatMap((told) => told.slice(-sample));
     const at = await strike(primary);
     // Those that wait for an answer count too: a write on its way through a cut network is not refused for long.
     const isBack = async () =>
@@ -160,10 +162,8 @@ async function main(): Promise<void> {
     await after?.(primary);
     await heal?.(primary);
     const wholeMs = await cluster.untilWhole();
-    // What was acknowledged since the last time, and to be sure all of it at the end.
-    const since = [load.told, pulse.told, direct.told].map((told, index) => told.slice(known[index] ?? 0));
-    known = [load.told.length, pulse.told.length, direct.told.length];
-    const lost = await load.findLost(since.flat());
+    // Those last acknowledged before the blow are the first to be lost. All of them are looked at in the end.
+    const lost = await load.findLost([...lastTold, ...pulse.told.slice(-sample)]);
     faults.push(...lost.map((each) => `lost after ${name}: ${each}`));
     const directly = direct.since(at).failed;
     judgeAnswers(`${name}, through the proxy`, seen.failed);
