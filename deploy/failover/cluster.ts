@@ -186,7 +186,7 @@ export class Cluster {
   }
 
   /** Somebody who sits in the node itself and writes to it. Ends with the signal. */
-  probe(node: Node, from: number): { stop(): Promise<readonly Said[]> } {
+  probe(node: Node, from: number): { hasWritten(): boolean; stop(): Promise<readonly Said[]> } {
     const [file = '', ...args] = [this.place.ip, 'netns', 'exec', node.space, process.execPath, ...process.execArgv];
     const child = spawn(
       file,
@@ -203,6 +203,7 @@ export class Cluster {
       text += part.toString('utf8');
     });
     return {
+      hasWritten: () => text.includes('acknowledged'),
       async stop() {
         if (isAlive(child)) child.kill('SIGKILL');
         await exited(child);

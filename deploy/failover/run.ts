@@ -206,8 +206,10 @@ async function main(): Promise<void> {
   await event(
     'the primary is cut off',
     async (primary) => {
-      probe = cluster.probe(primary, 1);
-      await pause(3000);
+      const begun = cluster.probe(primary, 1);
+      probe = begun;
+      await until('somebody writes to the primary itself', async () => begun.hasWritten());
+      await pause(1000);
       cutAt = Date.now();
       cluster.setLink(primary, 'down');
       return cutAt;
