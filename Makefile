@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) \( -name '*.ts' -o -name '*.tsx' -o -name '*.cs
   docs/integrators.md $(wildcard docs/handbook/*.md) specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check image-drill drill upgrade-drill faults rules-off hostile browser browser-short probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash replicas failover clean
+.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check image-drill drill upgrade-drill faults rules-off hostile browser browser-short probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash replicas failover bench growth growth-statements clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -137,6 +137,16 @@ test: check conformance ## everything that gates a change
 
 mock: build ## serve the contracts as a mock, for clients under development (fetches Prism on first use)
 	$(TSX) build/mock/main.ts
+
+# Half an hour to an hour, on a machine that does nothing else. PART=memory,lists runs some parts and keeps the others.
+bench: build ## measure the whole on both databases and write bench/report-vX.Y.md (PART=name for a part)
+	$(TSX) bench/main.ts $(if $(PART),--only $(PART))
+
+growth: build ## load a million lines into one PostgreSQL and measure it at each size (some 20 GB)
+	$(TSX) bench/growth.ts --write
+
+growth-statements: node_modules/.package-lock.json ## list every hot statement and by what it is found
+	$(TSX) doctrine/growth/main.ts
 
 bench-lists: build ## what lists cost at a thousand and at a million usages
 	$(TSX) bench/lists.ts

@@ -7,6 +7,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import pg from 'pg';
+import { z } from 'zod';
 import { isEmbeddedRunning, startEmbedded } from '../app/database/embedded-postgres.ts';
 import { copyLines, makeLine, numbersOf } from './lines.ts';
 import { type RunningServer, startServer, workFolder } from './server.ts';
@@ -23,6 +24,7 @@ const usage = `Measures charging: single records over HTTP, the same SQL call be
   --lines N     active lines that are charged in turn at random (default 2000)
   --clients N   connections that ask at once (default 48)
   --short       two seconds each and 200 lines; only the ratios are judged, for a machine that does other things
+  --json FILE   write what was measured there as well
 
 The bounds are 1,000 single records and 10,000 streamed ones a second. AIRTIME_BENCH_LENIENT=1 prints and judges nothing.
 `;
@@ -33,6 +35,7 @@ const { values } = parseArgs({
     lines: { type: 'string' },
     clients: { type: 'string', default: '48' },
     short: { type: 'boolean', default: false },
+    json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -40,6 +43,13 @@ const seconds = Number(values.seconds ?? (values.short ? 2 : 10));
 const lineCount = Number(values.lines ?? (values.short ? 200 : 2000));
 const clients = Number(values.clients);
 const isLenient = (process.env.AIRTIME_BENCH_LENIENT ?? '') !== '';
+
+/** A PostgreSQL that somebody else runs, empty; without it the one that comes with the program. */
+const external = process.env.AIRTIME_BENCH_DATABASE
+  ? z
+      .object({ databaseUrl: z.string(), migrationUrl: z.string(), postmaster: z.number() })
+      .parse(JSON.parse(process.env.AIRTIME_BENCH_DATABASE))
+  : undefined;
 
 const singlePerSecondMin = 1000;
 const streamedPerSecondMin = 10_000;
@@ -95,7 +105,7 @@ async function costing<F extends Figures>(
   home: string,
   work: () => Promise<F>,
 ): Promise<F & { costs: Costs }> {
-  const postmaster = isEmbeddedRunning(join(home, 'postgres'))?.pid ?? 0;
+  const postmaster = external?.postmaster ?? isEmbeddedRunning(join(home, 'postgres'))?.pid ?? 0;
   const spent = (): number[] => {
     const { user, system } = process.cpuUsage();
     return [(user + system) / 1000, processorMs(server.process.pid), databaseMs(postmaster)];
@@ -323,8 +333,13 @@ async function measure(): Promise<number> {
   let server: RunningServer | undefined;
   let pool: pg.Pool | undefined;
   try {
-    server = await startServer(home);
-    const database = await startEmbedded({ directory: join(home, 'postgres'), log: () => undefined });
+    server = await startServer(
+      home,
+      external ? { DATABASE_URL: external.databaseUrl, MIGRATION_DATABASE_URL: external.migrationUrl } : {},
+    );
+    const database = external
+      ? { serverUrl: external.migrationUrl }
+      : await startEmbedded({ directory: join(home, 'postgres'), log: () => undefined });
     pool = new pg.Pool({ connectionString: database.serverUrl, max: 2 });
     // The database goes before its connections when a measurement fails.
     pool.on('error', () => undefined);
@@ -365,6 +380,8 @@ async function measure(): Promise<number> {
     for (const [label = '', ...cells] of lines) {
       process.stdout.write(`${label.padEnd(36)}${cells.map((cell) => cell.padStart(11)).join('')}\n`);
     }
+    if (values.json)
+      writeFileSync(values.json, JSON.stringify({ single: http, sql, stream, pgbench: program !== undefined }));
     const ratio = http.perSecond / sql.perSecond;
     const gain = stream.perSecond / http.perSecond;
     process.stdout.write(

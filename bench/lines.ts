@@ -47,8 +47,9 @@ const idColumns = ['id', 'email', 'msisdn', 'iccid', 'activation_code', 'key'];
 /**
  * Copies a line so many times, by SQL within one named command: each copy has a customer, a card, a number, an eSIM
  * profile, quota and its next renewal of its own. What was paid for the first is not copied.
+ * @param from the number of the first copy, where others were made before; there is room for 999,999.
  */
-export async function copyLines(pool: Pool, lineId: string, count: number): Promise<void> {
+export async function copyLines(pool: Pool, lineId: string, count: number, from = 1): Promise<void> {
   const client = await pool.connect();
   try {
     await client.query('BEGIN');
@@ -85,8 +86,8 @@ export async function copyLines(pool: Pool, lineId: string, count: number): Prom
       const columns = rows[0]?.columns ?? '';
       await client.query(
         `INSERT INTO "${table}" (${columns}) SELECT ${columns} FROM (
-           SELECT (jsonb_populate_record(NULL::"${table}", (${renamed})::jsonb)).* FROM generate_series(1, $2::int) n) made`,
-        [text, count],
+           SELECT (jsonb_populate_record(NULL::"${table}", (${renamed})::jsonb)).* FROM generate_series($2::int, $3::int) n) made`,
+        [text, from, from + count - 1],
       );
     }
     await client.query('COMMIT');

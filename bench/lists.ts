@@ -1,6 +1,9 @@
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
+import { z } from 'zod';
 import { connect } from '../app/database/connect.ts';
+import { startDatabase } from '../app/database/start.ts';
 import { openTestDirectory, testServer } from '../app/database/testing.ts';
 import { AirtimeError } from '../kernel/error.ts';
 import { bindingOf } from '../read/bindings.ts';
@@ -9,12 +12,20 @@ import { parseQuery } from '../read/list/query.ts';
 
 // What a list costs as usage grows. The same fifty rows match in a small and in a large table; the first page of them
 // must be answered within twice the time, by an index. What other filters cost is printed beside it.
-// It measures the read engine and PostgreSQL on one quiet connection, not the HTTP door.
+// It measures the read engine and PostgreSQL on one quiet connection, not the HTTP door. `make bench` asks for more sizes
+// and has what was measured written to a file: `--sizes` and `--json`.
 
 const { values } = parseArgs({
-  options: { small: { type: 'string', default: '1000' }, large: { type: 'string', default: '1000000' } },
+  options: {
+    small: { type: 'string', default: '1000' },
+    large: { type: 'string', default: '1000000' },
+    sizes: { type: 'string' },
+    json: { type: 'string' },
+  },
 });
-const sizes = [Number(values.small), Number(values.large)];
+const sizes = (values.sizes?.split(',') ?? [values.small, values.large]).map(Number);
+/** What the server gives a list too. */
+const statementTimeoutMs = 2000;
 const matching = 50;
 /** Below this a difference is the clock's and the machine's, not the engine's. */
 const floorMs = 2;
@@ -81,7 +92,7 @@ async function measure(pool: pg.Pool, search: string): Promise<Measured> {
   while (times.length < 1000 && (times.length < 10 || performance.now() - began < 3000)) {
     const start = performance.now();
     try {
-      const page = await listResources(pool, binding, query);
+      const page = await listResources(pool, binding, query, { statementTimeoutMs });
       total = String(page.totalCount);
     } catch (error) {
       if (!(error instanceof AirtimeError)) throw error;
@@ -121,6 +132,7 @@ async function planOf(pool: pg.Pool, search: string): Promise<string> {
   return lines.join('\n');
 }
 
+const migrations = new URL('../prisma/migrations', import.meta.url).pathname;
 const directory = await openTestDirectory();
 try {
   process.exitCode = await run();
@@ -128,12 +140,31 @@ try {
   await directory.remove();
 }
 
+interface OneDatabase {
+  ownerUrl: string;
+  serverUrl: string;
+  drop(): Promise<void>;
+}
+
+/** Databases of another PostgreSQL, one for each size, empty, and gone with it; without them those of our own. */
+function databases(): (place: number) => Promise<OneDatabase> {
+  const given = process.env.AIRTIME_BENCH_DATABASES;
+  if (!given) {
+    const server = testServer(directory.directory, migrations);
+    return () => server.testDatabase();
+  }
+  const urls = z.array(z.object({ databaseUrl: z.string(), migrationUrl: z.string() })).parse(JSON.parse(given));
+  return async (place) => {
+    const options = { directory: directory.directory, migrations, log: () => undefined };
+    return { ...(await startDatabase({ ...options, ...urls[place] })), drop: async () => undefined };
+  };
+}
+
 async function run(): Promise<number> {
-  const migrations = new URL('../prisma/migrations', import.meta.url).pathname;
-  const server = testServer(directory.directory, migrations);
+  const databaseOf = databases();
   const columns: { rows: number; measured: Measured[]; plan: string }[] = [];
-  for (const rows of sizes) {
-    const database = await server.testDatabase();
+  for (const [place, rows] of sizes.entries()) {
+    const database = await databaseOf(place);
     await fill(database.ownerUrl, rows);
     const connected = await connect({
       url: database.serverUrl,
@@ -157,11 +188,15 @@ async function run(): Promise<number> {
       `${label.padEnd(32)}${columns.map(({ measured }) => cell(measured[index]).padStart(34)).join('')}\n`,
     );
   }
+  if (values.json) {
+    const lists = queries.map(({ label }, index) => ({ label, cells: columns.map(({ measured }) => measured[index]) }));
+    writeFileSync(values.json, JSON.stringify({ statementTimeoutMs, sizes, lists }));
+  }
   return verdict(columns);
 }
 
 function verdict(columns: { measured: Measured[]; plan: string }[]): number {
-  const [small, large] = columns;
+  const [small, large] = [columns[0], columns.at(-1)];
   const fifty = queries.findIndex(({ label }) => label === 'fifty rows');
   const before = small?.measured[fifty];
   const after = large?.measured[fifty];

@@ -1,0 +1,116 @@
+import { whyNotExternal } from '../external.ts';
+import { openHouse } from '../house.ts';
+import { copyLines, makeLine } from '../lines.ts';
+import { fixedArrival, openClient, percentile, saturated, seeded, type Timing, timingOf } from '../load.ts';
+import { type Kind, mixOf, openKinds } from '../operations.ts';
+import { type Figure, milliseconds, NotMeasured, type Part, whole } from '../part.ts';
+
+const perSecond = 200;
+const p99MsMax = 10;
+const lineCount = 2000;
+const callers = 32;
+/** Seconds of each measurement: of the mix, of a kind at the fixed rate, and of a kind at saturation. */
+const lengths = { whole: { mix: 30, alone: 6, most: 3 }, short: { mix: 5, alone: 2, most: 1 } };
+
+/** Every kind of operation: among the others, alone at a fixed rate, and as much of it as goes. */
+export const operations: Part = {
+  name: 'operations',
+  title: 'Operations',
+  isByDatabase: true,
+  async measure(kind, { seed, isShort }) {
+    const house = await openHouse(kind);
+    if (!house) throw new NotMeasured(whyNotExternal);
+    const seconds = isShort ? lengths.short : lengths.whole;
+    try {
+      const pool = await house.pool();
+      const server = house.server();
+      await copyLines(pool, await makeLine(server, pool, 'PLAN_L'), isShort ? 200 : lineCount);
+      const client = openClient(server);
+      const kinds = await openKinds(client, pool, seeded(seed));
+      const internal = kinds.filter(({ isFlow }) => !isFlow);
+      await warm(kinds);
+
+      const mixed = await fixedArrival(perSecond, seconds.mix, mixOf(kinds, seeded(seed + 1)));
+      const mix = new Map(kinds.map(({ name }) => [name, timingOf(mixed.times.get(name) ?? [], mixed.seconds)]));
+      const all = timingOf(
+        internal.flatMap(({ name }) => mixed.times.get(name) ?? []),
+        mixed.seconds,
+      );
+      const late = percentile(
+        [...mixed.late].sort((a, b) => a - b),
+        0.99,
+      );
+
+      const alone = new Map<string, Timing>();
+      const most = new Map<string, Timing>();
+      for (const { name, act } of internal) {
+        const arrived = await fixedArrival(perSecond, seconds.alone, () => ({ kind: name, act }));
+        alone.set(name, timingOf(arrived.times.get(name) ?? [], arrived.seconds));
+      }
+      for (const { name, act } of internal) most.set(name, await saturated(callers, seconds.most, act));
+      client.close();
+
+      const cells = (timing: Timing | undefined) =>
+        timing && timing.count > 0 ? [milliseconds(timing.p50), milliseconds(timing.p99)] : ['', ''];
+      const figures: Figure[] = [];
+      const keep = (key: string, timing: Timing | undefined) => {
+        if (!timing || timing.count === 0) return;
+        figures.push({ key: `${key}.p50`, value: timing.p50, unit: 'ms', better: 'less', floor: 1 });
+        figures.push({ key: `${key}.p99`, value: timing.p99, unit: 'ms', better: 'less', floor: 3 });
+      };
+      keep('operations.mix', all);
+      for (const { name } of internal) {
+        keep(`operations.${name}`, alone.get(name));
+        const at = most.get(name);
+        if (at) figures.push({ key: `operations.${name}.most`, value: at.perSecond, unit: '/s', better: 'more' });
+      }
+      const slow = internal.filter(({ name }) => (alone.get(name)?.p99 ?? 0) >= p99MsMax);
+      return {
+        figures,
+        tables: [
+          {
+            title: `Times at ${perSecond} requests a second and at saturation`,
+            head: ['', 'part of the mix', 'mix p50', 'p99', 'alone p50', 'p99', `${callers} callers`, 'p50', 'p99'],
+            rows: [
+              ...kinds.map(({ name, part }: Kind) => [
+                name,
+                `${part} %`,
+                ...cells(mix.get(name)),
+                ...cells(alone.get(name)),
+                most.has(name) ? `${whole(most.get(name)?.perSecond ?? 0)}/s` : '',
+                ...cells(most.get(name)),
+              ]),
+              ['all that is answered within', '', ...cells(all), '', '', '', '', ''],
+            ],
+            note: `Fixed arrival: a request goes out when it is due and its time counts from then, whatever became of those before it. The mix ran ${seconds.mix} s, each kind alone ${seconds.alone} s, at saturation ${seconds.most} s, over ${isShort ? 200 : lineCount} lines. Client, server and database share the machine; the client itself was late by up to ${milliseconds(late)} (p99), and that is in the times. Orders and top-ups begin a flow with card gateway and network and come at their part of the load alone.`,
+          },
+        ],
+        promises: [
+          {
+            what: `internal p99 under ${p99MsMax} ms at ${perSecond} requests a second of all kinds`,
+            measured: milliseconds(all.p99),
+            isKept: all.p99 < p99MsMax,
+          },
+          {
+            what: `internal p99 under ${p99MsMax} ms at ${perSecond} a second of each kind alone`,
+            measured:
+              slow.length === 0
+                ? `all ${internal.length} kinds`
+                : slow.map(({ name }) => `${name} ${milliseconds(alone.get(name)?.p99 ?? 0)}`).join(', '),
+            isKept: slow.length === 0,
+          },
+        ],
+      };
+    } finally {
+      await house.close();
+    }
+  },
+};
+
+/** Prepared statements, compiled functions, warm pages: a few of each kind, some at once. */
+async function warm(kinds: readonly Kind[]): Promise<void> {
+  for (const { act, isFlow } of kinds) {
+    for (let round = 0; round < (isFlow ? 1 : 20); round += 1)
+      await Promise.all(Array.from({ length: isFlow ? 1 : 8 }, () => act()));
+  }
+}

@@ -1,0 +1,128 @@
+import { expect, test } from 'vitest';
+import { fixedArrival, percentile, saturated, seeded } from './load.ts';
+import type { Figure } from './part.ts';
+import { drawReport, judge, type Report, reasonsOf, regressions, reportShape } from './report.ts';
+
+const parts = [
+  { name: 'speed', title: 'Speed', isByDatabase: true },
+  { name: 'size', title: 'Size', isByDatabase: false },
+];
+
+const figure = (value: number, more: Partial<Figure> = {}): Figure => ({
+  key: 'speed.p99',
+  value,
+  unit: 'ms',
+  better: 'less',
+  ...more,
+});
+
+function report(figures: Figure[], isKept = true, more: Partial<Report> = {}): Report {
+  const result = { figures, tables: [], promises: [{ what: 'it is quick', measured: '4 ms', isKept }] };
+  return {
+    version: 'v0.1',
+    seed: 1,
+    idleMinutes: 10,
+    machine: { cores: 2, memoryGb: 8, system: 'linux x64', node: '20.0.0' },
+    postgres: { embedded: '18.4' },
+    parts: {
+      speed: { embedded: { commit: 'abc', result }, external: { commit: 'abc', notMeasured: 'there is none' } },
+      size: { any: { commit: 'abc', result: { figures: [], tables: [], promises: [] } } },
+    },
+    ...more,
+  };
+}
+
+test('a promise is kept or missed, and what was not measured says why', () => {
+  expect(judge(report([]), parts)).toEqual([
+    { what: 'it is quick, embedded PostgreSQL', verdict: 'kept', measured: '4 ms' },
+    { what: 'Speed, external PostgreSQL', verdict: 'NOT MEASURED', measured: 'there is none' },
+  ]);
+  expect(judge(report([], false), parts)[0]?.verdict).toBe('MISSED');
+  expect(judge(report([], true, { parts: {} }), parts).map(({ measured }) => measured)).toEqual(
+    Array.from({ length: 3 }, () => 'it was not run'),
+  );
+});
+
+test('a figure that is worse by more than a tenth is a regression, and its reason goes with it', () => {
+  const keys = (before: Figure, after: Figure) =>
+    regressions(report([before]), report([after]), new Map()).map(({ key }) => key);
+  expect(keys(figure(100), figure(112))).toEqual(['embedded.speed.p99']);
+  expect(keys(figure(100), figure(109))).toEqual([]);
+  expect(keys(figure(100), figure(50))).toEqual([]);
+  const rate: Partial<Figure> = { unit: '/s', better: 'more' };
+  expect(keys(figure(100, rate), figure(80, rate))).toEqual(['embedded.speed.p99']);
+  expect(keys(figure(100, rate), figure(130, rate))).toEqual([]);
+  // Two milliseconds more are the clock's where it says so.
+  expect(keys(figure(4), figure(6, { floor: 3 }))).toEqual([]);
+  const reasons = reasonsOf('# Why\n\n- `embedded.speed.p99`: it does more\n- `other`:\n');
+  expect(reasons).toEqual(new Map([['embedded.speed.p99', 'it does more']]));
+  expect(regressions(report([figure(100)]), report([figure(200)]), reasons)[0]).toMatchObject({
+    worse: 1,
+    reason: 'it does more',
+  });
+});
+
+test('another machine is compared by ratios alone', () => {
+  const elsewhere = { machine: { cores: 64, memoryGb: 256, system: 'linux x64', node: '22.0.0' } };
+  const ratio: Partial<Figure> = { key: 'speed.to-sql', unit: 'ratio', better: 'more' };
+  const found = regressions(
+    report([figure(100), figure(0.5, ratio)], true, elsewhere),
+    report([figure(200), figure(0.2, ratio)]),
+    new Map(),
+  );
+  expect(found.map(({ key }) => key)).toEqual(['embedded.speed.to-sql']);
+});
+
+test('the report tells what was missed, what was not measured, and what is worse without a reason', () => {
+  const before = report([figure(100)], true, { version: 'v0.0' });
+  const after = report([figure(200)], false);
+  expect(reportShape.parse(JSON.parse(JSON.stringify(after)))).toEqual(after);
+  const changes = regressions(before, after, new Map());
+  const text = drawReport(after, parts, 'def', judge(after, parts), { with: before.version, changes });
+  expect(text).toContain('| it is quick, embedded PostgreSQL | MISSED | 4 ms |');
+  expect(text).toContain('NOT MEASURED: there is none.');
+  expect(text).toContain('| `embedded.speed.p99` | 100.00 ms | 200.00 ms | 100 % | NONE |');
+  // What an earlier commit measured is said to be so.
+  expect(text).toContain('Measured at commit abc.');
+});
+
+test('fixed arrival counts what waits behind a stall, which callers in turn would leave out', async () => {
+  const stallMs = 300;
+  const stalling = () => {
+    let free = Promise.resolve();
+    let asked = 0;
+    // One at a time, as a single core: the twentieth holds up all that come while it lasts.
+    return () => {
+      asked += 1;
+      const takes = asked === 20 ? stallMs : 0;
+      free = free.then(() => new Promise((resolve) => setTimeout(resolve, takes)));
+      return free;
+    };
+  };
+  const act = stalling();
+  const { times, seconds } = await fixedArrival(200, 1, () => ({ kind: 'one', act }));
+  const taken = [...(times.get('one') ?? [])].sort((a, b) => a - b);
+  expect(taken.length).toBe(200);
+  expect(seconds).toBeGreaterThan(0.9);
+  // Some sixty of the two hundred were due while it stalled.
+  expect(percentile(taken, 0.9)).toBeGreaterThan(stallMs / 4);
+  const inTurn = stalling();
+  const { p99, count } = await saturated(1, 0.6, inTurn);
+  expect(count).toBeGreaterThan(100);
+  expect(p99).toBeLessThan(stallMs / 4);
+});
+
+test('an act that fails fails the measurement', async () => {
+  const act = async () => {
+    throw new Error('answered 500');
+  };
+  await expect(fixedArrival(100, 0.1, () => ({ kind: 'one', act }))).rejects.toThrow('answered 500');
+});
+
+test('percentiles, and chance that is the same for the same seed', () => {
+  const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
+  expect([percentile(hundred, 0.5), percentile(hundred, 0.99), percentile([], 0.5)]).toEqual([50, 99, 0]);
+  const drawn = (seed: number) => Array.from({ length: 5 }, seeded(seed));
+  expect(drawn(7)).toEqual(drawn(7));
+  expect(drawn(7)).not.toEqual(drawn(8));
+});
