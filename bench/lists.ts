@@ -20,6 +20,7 @@ const { values } = parseArgs({
     small: { type: 'string', default: '1000' },
     large: { type: 'string', default: '1000000' },
     sizes: { type: 'string' },
+    seconds: { type: 'string', default: '3' },
     json: { type: 'string' },
   },
 });
@@ -89,7 +90,7 @@ async function measure(pool: pg.Pool, search: string): Promise<Measured> {
   const times: number[] = [];
   let total = '';
   const began = performance.now();
-  while (times.length < 1000 && (times.length < 10 || performance.now() - began < 3000)) {
+  while (times.length < 1000 && (times.length < 10 || performance.now() - began < Number(values.seconds) * 1000)) {
     const start = performance.now();
     try {
       const page = await listResources(pool, binding, query, { statementTimeoutMs });

@@ -74,7 +74,9 @@ export async function openKinds(client: Client, pool: Pool, random: () => number
       await ask({ method: 'POST', path: `/tools/${of}`, body: JSON.stringify(input()) }, 200);
     };
   };
-  const party = (id: string) => [{ id, role: 'customer', '@referredType': 'Customer' }];
+  const party = (id: string) => [
+    { id, href: `/tmf-api/customerManagement/v4/customer/${id}`, role: 'customer', '@referredType': 'Customer' },
+  ];
   const individual = () => {
     const id = name();
     return { name: `Ada ${id}`, engagedParty: { id, name: `Ada ${id}`, '@referredType': 'Individual' } };
@@ -132,6 +134,8 @@ export async function openKinds(client: Client, pool: Pool, random: () => number
       act: post('TMF683', 'partyInteraction', () => ({
         description: `Called (${name()}).`,
         reason: 'question',
+        status: 'completed',
+        interactionDate: { startDateTime: new Date().toISOString() },
         relatedParty: party(line().customer),
       })),
     },

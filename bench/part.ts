@@ -26,7 +26,13 @@ const table = z.object({
 });
 export type Table = z.infer<typeof table>;
 
-const promised = z.object({ what: z.string(), measured: z.string(), isKept: z.boolean() });
+const promised = z.object({
+  what: z.string(),
+  measured: z.string(),
+  isKept: z.boolean(),
+  /** It compares two things of one run, so a machine that does other things beside can judge it too. */
+  isRatio: z.boolean().optional(),
+});
 export type Promised = z.infer<typeof promised>;
 
 export const partResult = z.object({

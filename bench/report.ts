@@ -31,16 +31,26 @@ export interface Judgement {
 export const columnsOf = (part: Pick<Part, 'isByDatabase'>): readonly string[] =>
   part.isByDatabase ? databaseKinds : ['any'];
 
-/** Every promise on every database, and what stands in the way of judging it. */
-export function judge(report: Report, parts: readonly Pick<Part, 'name' | 'title' | 'isByDatabase'>[]): Judgement[] {
+export const notRun = 'it was not run';
+
+/**
+ * Every promise on every database, and what stands in the way of judging it.
+ * @param onlyRatios what a machine can judge that does other things beside.
+ */
+export function judge(
+  report: Report,
+  parts: readonly Pick<Part, 'name' | 'title' | 'isByDatabase'>[],
+  onlyRatios = false,
+): Judgement[] {
   return parts.flatMap((part) =>
     columnsOf(part).flatMap((column): Judgement[] => {
       const found = report.parts[part.name]?.[column];
       const on = column === 'any' ? '' : `, ${column} PostgreSQL`;
-      if (!found) return [{ what: `${part.title}${on}`, verdict: 'NOT MEASURED', measured: 'it was not run' }];
+      if (!found) return [{ what: `${part.title}${on}`, verdict: 'NOT MEASURED', measured: notRun }];
       if ('notMeasured' in found)
         return [{ what: `${part.title}${on}`, verdict: 'NOT MEASURED', measured: found.notMeasured }];
-      return found.result.promises.map(({ what, measured, isKept }) => ({
+      const judged = found.result.promises.filter(({ isRatio }) => isRatio || !onlyRatios);
+      return judged.map(({ what, measured, isKept }) => ({
         what: `${what}${on}`,
         verdict: isKept ? 'kept' : 'MISSED',
         measured,
@@ -131,7 +141,7 @@ export function drawReport(
     for (const column of columnsOf(part)) {
       out.push(`\n## ${part.title}${column === 'any' ? '' : `, ${column} PostgreSQL`}\n`);
       const found = report.parts[part.name]?.[column];
-      if (!found) out.push('NOT MEASURED: it was not run.');
+      if (!found) out.push(`NOT MEASURED: ${notRun}.`);
       else if ('notMeasured' in found) out.push(`NOT MEASURED: ${found.notMeasured}.`);
       else {
         if (found.commit !== commit) out.push(`Measured at commit ${found.commit}.\n`);

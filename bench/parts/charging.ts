@@ -15,6 +15,11 @@ const rate = z.object({
 const measured = z.object({ single: rate, sql: rate, stream: rate, pgbench: z.boolean() });
 type Rate = z.infer<typeof rate>;
 
+/** Less means that the program and not the database is what a record waits for. */
+const singleRatioMin = 0.1;
+/** A stream must be worth its while. */
+const streamRatioMin = 2;
+
 /** Charging decisions beside the same SQL under pgbench: `charging.ts`, on either database. */
 export const charging: Part = {
   name: 'charging',
@@ -27,6 +32,7 @@ export const charging: Part = {
     );
     const cores = cpus().length;
     const ratio = single.perSecond / sql.perSecond;
+    const gain = stream.perSecond / single.perSecond;
     const row = (what: string, one: Rate) => [
       what,
       `${whole(one.perSecond)}/s`,
@@ -40,7 +46,7 @@ export const charging: Part = {
         { key: 'charging.single', value: single.perSecond, unit: '/s', better: 'more' },
         { key: 'charging.stream', value: stream.perSecond, unit: '/s', better: 'more' },
         { key: 'charging.single-to-sql', value: ratio, unit: 'ratio', better: 'more' },
-        { key: 'charging.stream-to-single', value: stream.perSecond / single.perSecond, unit: 'ratio', better: 'more' },
+        { key: 'charging.stream-to-single', value: gain, unit: 'ratio', better: 'more' },
       ],
       tables: [
         {
@@ -56,10 +62,23 @@ export const charging: Part = {
             ),
             row('POST /usage/stream, one stream', stream),
           ],
-          note: `HTTP to SQL ${ratio.toFixed(2)}, stream to single ${(stream.perSecond / single.perSecond).toFixed(1)}. Client, server and database share ${cores} cores; CPU is processor time by record.`,
+          note: `HTTP to SQL ${ratio.toFixed(2)}, stream to single ${gain.toFixed(1)}. Client, server and database share ${cores} cores; CPU is processor time by record.`,
         },
       ],
-      promises: [],
+      promises: [
+        {
+          what: `single records over HTTP are at least ${singleRatioMin} of the same SQL`,
+          measured: ratio.toFixed(2),
+          isKept: ratio >= singleRatioMin,
+          isRatio: true,
+        },
+        {
+          what: `a stream is at least ${streamRatioMin} times single records`,
+          measured: gain.toFixed(1),
+          isKept: gain >= streamRatioMin,
+          isRatio: true,
+        },
+      ],
     };
   },
 };
