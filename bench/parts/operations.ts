@@ -10,7 +10,7 @@ const p99MsMax = 10;
 const lineCount = 2000;
 const callers = 32;
 /** Seconds of each measurement: of the mix, of a kind at the fixed rate, and of a kind at saturation. */
-const lengths = { whole: { mix: 30, alone: 6, most: 3 }, short: { mix: 5, alone: 2, most: 1 } };
+const lengths = { whole: { mix: 20, alone: 5, most: 2 }, short: { mix: 5, alone: 2, most: 1 } };
 
 /** Every kind of operation: among the others, alone at a fixed rate, and as much of it as goes. */
 export const operations: Part = {

@@ -74,7 +74,7 @@ function insertKey(table: string, text: string): Key {
     if (has(/\bcustomer_id\b/) || (table === 'customer' && has(/\bid\b/))) return 'customer';
     if (has(/\bsubscription_id\b|\bsubject\b/) || (table === 'subscription' && has(/\bid\b/))) return 'line';
     if (has(/\b(?:msisdn|iccid|email)\b/)) return 'number';
-    return has(/\b\w*id\b/) ? 'id' : 'none';
+    return has(/\b(?:\w*id|key|hash)\b/) ? 'id' : 'none';
   }
   return 'none';
 }
@@ -130,7 +130,7 @@ export function readStatement(json: string): Statement {
 
 /** What every part of a spread database would hold a copy of, or only its first: catalogue, settings, the house itself. */
 export const isReference = (table: string): boolean =>
-  /^(catalog|category|product_|setting|hub|relay_cursor|held_event|delivery|delivery_queue|access_token|stock_alarm|rate_|refus|usage_specification|import_job|export_job|clock|business_|_prisma)/.test(
+  /^(catalog|category|product_|setting|hub|relay_cursor|held_event|delivery|delivery_queue|access_token|stock_alarm|usage_specification|import_job|export_job|business_clock|_prisma)/.test(
     table,
   ) && table !== 'product_order';
 
