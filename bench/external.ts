@@ -95,6 +95,10 @@ export async function startCluster(
     ['-D', data, ...Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
     { ...identity, cwd: '/', env: { PATH: process.env.PATH, LC_ALL: 'C' }, stdio: ['ignore', output, output] },
   );
+  // A measurement that is broken off leaves nothing running.
+  const end = () => child.kill('SIGINT');
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
   const url = (user: string, secret: string, database: string) =>
     `postgresql://${user}:${secret}@127.0.0.1:${port}/${database}`;
   const adminUrl = url('postgres', password, 'postgres');

@@ -73,10 +73,15 @@ export async function copyLines(pool: Pool, lineId: string, count: number, from 
         found.push({ table, text: JSON.stringify(table === 'line_state' ? { ...made, position: undefined } : made) });
       }
     }
-    // The longest first: a step's key holds the id of its line.
-    const renamed = [...names]
-      .sort((a, b) => b.length - a.length)
-      .reduce((text, name, place) => `replace(${text}, ${quoted(name)}, ${other(name, place)})`, '$1');
+    // The longest first: a step's key holds the id of its line. Those that a row does not hold are not sought in each copy.
+    const sorted = [...names].sort((a, b) => b.length - a.length);
+    const renamedIn = (text: string) =>
+      sorted.reduce(
+        (made, name, place) =>
+          text.includes(name) ? `replace(${made}, ${quoted(name)}, ${other(name, place)})` : made,
+        '$1',
+      );
+    // A row is made once and taken apart: written as (…).* it would be made once for each of its columns.
     for (const { table, text } of found) {
       const { rows } = await client.query<{ columns: string }>(
         `SELECT string_agg(format('%I', column_name), ', ' ORDER BY ordinal_position) AS columns FROM information_schema.columns
@@ -85,8 +90,8 @@ export async function copyLines(pool: Pool, lineId: string, count: number, from 
       );
       const columns = rows[0]?.columns ?? '';
       await client.query(
-        `INSERT INTO "${table}" (${columns}) SELECT ${columns} FROM (
-           SELECT (jsonb_populate_record(NULL::"${table}", (${renamed})::jsonb)).* FROM generate_series($2::int, $3::int) n) made`,
+        `INSERT INTO "${table}" (${columns}) SELECT ${columns} FROM generate_series($2::int, $3::int) n,
+           LATERAL jsonb_populate_record(NULL::"${table}", (${renamedIn(text)})::jsonb) made`,
         [text, from, from + count - 1],
       );
     }

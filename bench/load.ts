@@ -91,7 +91,12 @@ export interface Arrivals {
   /** How late the client itself was, in milliseconds: part of the times above, and no fault of the server's. */
   late: number[];
   seconds: number;
+  /** More came than was answered, until it was of no use to go on: the times are those of a queue that only grew. */
+  isOverrun: boolean;
 }
+
+/** So many seconds of arrivals may be unanswered. */
+const backlogSecondsMax = 2;
 
 /**
  * Begins an act every so often, for so long, and waits for those that are under way then.
@@ -108,8 +113,10 @@ export async function fixedArrival(
   const everyMs = 1000 / perSecond;
   const total = Math.round(perSecond * seconds);
   let failure: unknown;
+  let isOverrun = false;
   const begun = performance.now() + everyMs;
-  for (let index = 0; index < total && failure === undefined; ) {
+  for (let index = 0; index < total && failure === undefined && !isOverrun; ) {
+    isOverrun = underWay.size > perSecond * backlogSecondsMax;
     const due = begun + index * everyMs;
     const now = performance.now();
     if (now < due) {
@@ -133,7 +140,7 @@ export async function fixedArrival(
   }
   await Promise.all(underWay);
   if (failure !== undefined) throw failure;
-  return { times, late, seconds: (performance.now() - begun) / 1000 };
+  return { times, late, seconds: (performance.now() - begun) / 1000, isOverrun };
 }
 
 /** As much as goes: so many callers, each of whom asks again as soon as they are answered. */

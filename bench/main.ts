@@ -197,5 +197,6 @@ function lastRelease(folder: string, version: string): Report | undefined {
   return name === undefined ? undefined : reportShape.parse(JSON.parse(readFileSync(join(folder, name), 'utf8')));
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 if (values.help) process.stdout.write(usage);
 else process.exitCode = await main();

@@ -112,6 +112,13 @@ test('fixed arrival counts what waits behind a stall, which callers in turn woul
   expect(p99).toBeLessThan(stallMs / 4);
 });
 
+test('what is overrun is given up, and said to be so', async () => {
+  const act = () => new Promise<void>((resolve) => setTimeout(resolve, 5000));
+  const { isOverrun, seconds } = await fixedArrival(200, 20, () => ({ kind: 'one', act }));
+  expect(isOverrun).toBe(true);
+  expect(seconds).toBeLessThan(10);
+});
+
 test('an act that fails fails the measurement', async () => {
   const act = async () => {
     throw new Error('answered 500');

@@ -117,6 +117,10 @@ export function run(args: readonly string[], environment: Record<string, string>
     env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR, ...environment },
     stdio: ['ignore', output, output],
   });
+  // A measurement that is broken off leaves nothing running.
+  const end = () => child.kill();
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
   return {
     process: child,
     async stop(signal = 'SIGTERM') {

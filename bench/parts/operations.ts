@@ -10,7 +10,7 @@ const p99MsMax = 10;
 const lineCount = 2000;
 const callers = 32;
 /** Seconds of each measurement: of the mix, of a kind at the fixed rate, and of a kind at saturation. */
-const lengths = { whole: { mix: 20, alone: 5, most: 2 }, short: { mix: 5, alone: 2, most: 1 } };
+const lengths = { whole: { mix: 20, alone: 4, most: 1.5 }, short: { mix: 5, alone: 1, most: 0.5 } };
 
 /** Every kind of operation: among the others, alone at a fixed rate, and as much of it as goes. */
 export const operations: Part = {
@@ -29,6 +29,7 @@ export const operations: Part = {
       const kinds = await openKinds(client, pool, seeded(seed));
       const internal = kinds.filter(({ isFlow }) => !isFlow);
       await warm(kinds);
+      process.stderr.write('\n  warm');
 
       const mixed = await fixedArrival(perSecond, seconds.mix, mixOf(kinds, seeded(seed + 1)));
       const mix = new Map(kinds.map(({ name }) => [name, timingOf(mixed.times.get(name) ?? [], mixed.seconds)]));
@@ -41,18 +42,28 @@ export const operations: Part = {
         0.99,
       );
 
+      process.stderr.write(`\n  mix: p50 ${milliseconds(all.p50)}, p99 ${milliseconds(all.p99)}\n`);
+
       const alone = new Map<string, Timing>();
       const most = new Map<string, Timing>();
+      const overrun = new Set<string>();
       for (const { name, act } of internal) {
         const arrived = await fixedArrival(perSecond, seconds.alone, () => ({ kind: name, act }));
-        alone.set(name, timingOf(arrived.times.get(name) ?? [], arrived.seconds));
+        const timing = timingOf(arrived.times.get(name) ?? [], arrived.seconds);
+        alone.set(name, timing);
+        if (arrived.isOverrun) overrun.add(name);
+        const top = await saturated(callers, seconds.most, act);
+        most.set(name, top);
+        process.stderr.write(
+          `  ${name}: p50 ${milliseconds(timing.p50)}, p99 ${milliseconds(timing.p99)}${arrived.isOverrun ? ', overrun' : ''}; at most ${whole(top.perSecond)}/s\n`,
+        );
       }
-      for (const { name, act } of internal) most.set(name, await saturated(callers, seconds.most, act));
       client.close();
 
       const cells = (timing: Timing | undefined) =>
         timing && timing.count > 0 ? [milliseconds(timing.p50), milliseconds(timing.p99)] : ['', ''];
       const figures: Figure[] = [];
+      const aloneCells = (name: string) => (overrun.has(name) ? ['overrun', ''] : cells(alone.get(name)));
       const keep = (key: string, timing: Timing | undefined) => {
         if (!timing || timing.count === 0) return;
         figures.push({ key: `${key}.p50`, value: timing.p50, unit: 'ms', better: 'less', floor: 1 });
@@ -60,11 +71,11 @@ export const operations: Part = {
       };
       keep('operations.mix', all);
       for (const { name } of internal) {
-        keep(`operations.${name}`, alone.get(name));
+        if (!overrun.has(name)) keep(`operations.${name}`, alone.get(name));
         const at = most.get(name);
         if (at) figures.push({ key: `operations.${name}.most`, value: at.perSecond, unit: '/s', better: 'more' });
       }
-      const slow = internal.filter(({ name }) => (alone.get(name)?.p99 ?? 0) >= p99MsMax);
+      const slow = internal.filter(({ name }) => overrun.has(name) || (alone.get(name)?.p99 ?? 0) >= p99MsMax);
       return {
         figures,
         tables: [
@@ -76,27 +87,32 @@ export const operations: Part = {
                 name,
                 `${part} %`,
                 ...cells(mix.get(name)),
-                ...cells(alone.get(name)),
+                ...aloneCells(name),
                 most.has(name) ? `${whole(most.get(name)?.perSecond ?? 0)}/s` : '',
                 ...cells(most.get(name)),
               ]),
               ['all that is answered within', '', ...cells(all), '', '', '', '', ''],
             ],
-            note: `Fixed arrival: a request goes out when it is due and its time counts from then, whatever became of those before it. The mix ran ${seconds.mix} s, each kind alone ${seconds.alone} s, at saturation ${seconds.most} s, over ${isShort ? 200 : lineCount} lines. Client, server and database share the machine; the client itself was late by up to ${milliseconds(late)} (p99), and that is in the times. Orders and top-ups begin a flow with card gateway and network and come at their part of the load alone.`,
+            note: `Fixed arrival: a request goes out when it is due and its time counts from then, whatever became of those before it. The mix ran ${seconds.mix} s, each kind alone ${seconds.alone} s, at saturation ${seconds.most} s, over ${isShort ? 200 : lineCount} lines. Client, server and database share the machine; the client itself was late by up to ${milliseconds(late)} (p99), and that is in the times. Overrun: fewer are answered than come. Orders and top-ups begin a flow with card gateway and network and come at their part of the load alone.`,
           },
         ],
         promises: [
           {
             what: `internal p99 under ${p99MsMax} ms at ${perSecond} requests a second of all kinds`,
-            measured: milliseconds(all.p99),
-            isKept: all.p99 < p99MsMax,
+            measured: `${milliseconds(all.p99)}${mixed.isOverrun ? ', overrun' : ''}`,
+            isKept: all.p99 < p99MsMax && !mixed.isOverrun,
           },
           {
             what: `internal p99 under ${p99MsMax} ms at ${perSecond} a second of each kind alone`,
             measured:
               slow.length === 0
                 ? `all ${internal.length} kinds`
-                : slow.map(({ name }) => `${name} ${milliseconds(alone.get(name)?.p99 ?? 0)}`).join(', '),
+                : slow
+                    .map(
+                      ({ name }) =>
+                        `${name} ${overrun.has(name) ? 'overrun' : milliseconds(alone.get(name)?.p99 ?? 0)}`,
+                    )
+                    .join(', '),
             isKept: slow.length === 0,
           },
         ],
@@ -110,7 +126,7 @@ export const operations: Part = {
 /** Prepared statements, compiled functions, warm pages: a few of each kind, some at once. */
 async function warm(kinds: readonly Kind[]): Promise<void> {
   for (const { act, isFlow } of kinds) {
-    for (let round = 0; round < (isFlow ? 1 : 20); round += 1)
+    for (let round = 0; round < (isFlow ? 1 : 10); round += 1)
       await Promise.all(Array.from({ length: isFlow ? 1 : 8 }, () => act()));
   }
 }
