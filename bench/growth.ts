@@ -10,6 +10,7 @@ import { startEmbedded } from '../app/database/embedded-postgres.ts';
 import { type DatabaseKind, type House, openHouse } from './house.ts';
 import { copyLines, makeLine } from './lines.ts';
 import { type Ask, openClient, saturated, seeded, timingOf } from './load.ts';
+import { busyCores, busyMin } from './processes.ts';
 
 // What one PostgreSQL holds: lines by the hundred thousand, each with its customer, card, number, eSIM profile, buckets
 // and renewal, and usage beside them. At each size it is asked what rows and their indexes weigh, what charging, lists
@@ -404,6 +405,16 @@ async function indexCostTable(owner: pg.Client): Promise<Table> {
   };
 }
 
+const busyBefore = await busyCores();
+
+const busy = (): string =>
+  busyBefore > busyMin
+    ? `
+
+**The machine did other things beside** (${busyBefore.toFixed(1)} cores were busy when it began): sizes are true, rates and times are not what a
+quiet machine shows. Run it again there.`
+    : '';
+
 async function headOf(owner: pg.Client): Promise<string> {
   const { rows } = await owner.query<{ version: string; buffers: string }>(
     `SELECT current_setting('server_version') AS version, current_setting('shared_buffers') AS buffers`,
@@ -412,7 +423,7 @@ async function headOf(owner: pg.Client): Promise<string> {
   return `# What one PostgreSQL holds
 
 Written by \`make growth\`; ${cpus().length} cores and ${gigabytes} GB that client, server and database share, Node ${process.versions.node}, PostgreSQL
-${rows[0]?.version} (${kind}, shared_buffers ${rows[0]?.buffers}), ${usagesPerLine} records of usage a line. \`growth.md\` says what follows from it.
+${rows[0]?.version} (${kind}, shared_buffers ${rows[0]?.buffers}), ${usagesPerLine} records of usage a line. \`growth.md\` says what follows from it.${busy()}
 `;
 }
 

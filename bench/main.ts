@@ -17,6 +17,7 @@ import { installSize } from './parts/install-size.ts';
 import { lists } from './parts/lists.ts';
 import { memory } from './parts/memory.ts';
 import { operations } from './parts/operations.ts';
+import { busyCores } from './processes.ts';
 import {
   columnsOf,
   drawReport,
@@ -178,8 +179,9 @@ async function main(): Promise<number> {
 }
 
 async function measured(part: Part, kind: DatabaseKind, options: Options, commit: string): Promise<Entry> {
+  const busy = await busyCores();
   try {
-    return { commit, result: await part.measure(kind, options) };
+    return { commit, busy, result: await part.measure(kind, options) };
   } catch (error) {
     if (error instanceof NotMeasured) return { commit, notMeasured: error.message };
     throw error;

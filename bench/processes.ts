@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { pause } from './server.ts';
 
 // What processes weigh. Memory that several share is counted to each by its part (PSS), so that a sum is true: a database
 // is a family of processes over one block of memory.
@@ -38,4 +40,39 @@ export function pssOf(pids: readonly number[]): number {
     kilobytes += Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0);
   }
   return kilobytes / 1024;
+}
+
+const ticksPerSecond = 100;
+
+/** Milliseconds of processor time of a process and of those of its family that live, and of those it has outlived. */
+export function processorMs(root: number): number {
+  return familyOf(root).reduce((sum, pid) => {
+    try {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ') ?? [];
+      const ticks = fields.slice(11, pid === root ? 15 : 13).reduce((total, one) => total + Number(one), 0);
+      return sum + (ticks * 1000) / ticksPerSecond;
+    } catch {
+      return sum;
+    }
+  }, 0);
+}
+
+const lookMs = 1000;
+/** Cores. Above this the machine was not quiet, and a report says so. */
+export const busyMin = 0.3;
+
+/** How many cores are busy with something else, while the caller does nothing for a second. */
+export async function busyCores(): Promise<number> {
+  const spent = () =>
+    cpus().reduce(
+      ({ idle, all }, { times }) => ({
+        idle: idle + times.idle,
+        all: all + times.user + times.nice + times.sys + times.irq + times.idle,
+      }),
+      { idle: 0, all: 0 },
+    );
+  const before = spent();
+  await pause(lookMs);
+  const after = spent();
+  return (1 - (after.idle - before.idle) / (after.all - before.all)) * cpus().length;
 }

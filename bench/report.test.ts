@@ -25,8 +25,11 @@ function report(figures: Figure[], isKept = true, more: Partial<Report> = {}): R
     machine: { cores: 2, memoryGb: 8, system: 'linux x64', node: '20.0.0' },
     postgres: { embedded: '18.4' },
     parts: {
-      speed: { embedded: { commit: 'abc', result }, external: { commit: 'abc', notMeasured: 'there is none' } },
-      size: { any: { commit: 'abc', result: { figures: [], tables: [], promises: [] } } },
+      speed: {
+        embedded: { commit: 'abc', busy: 1.4, result },
+        external: { commit: 'abc', notMeasured: 'there is none' },
+      },
+      size: { any: { commit: 'abc', busy: 0, result: { figures: [], tables: [], promises: [] } } },
     },
     ...more,
   };
@@ -84,6 +87,7 @@ test('the report tells what was missed, what was not measured, and what is worse
   expect(text).toContain('| `embedded.speed.p99` | 100.00 ms | 200.00 ms | 100 % | NONE |');
   // What an earlier commit measured is said to be so.
   expect(text).toContain('Measured at commit abc.');
+  expect(text.match(/did other things beside/g)).toHaveLength(1);
 });
 
 test('fixed arrival counts what waits behind a stall, which callers in turn would leave out', async () => {

@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { databaseKinds } from './house.ts';
 import { type Figure, type Part, partResult, type Table } from './part.ts';
+import { busyMin } from './processes.ts';
 
 // The report: what each part measured, the promises that were kept and missed, and what became slower since the release
 // before. It is kept beside the program, as text for people and as JSON for the release after.
 
 const entry = z.union([
-  z.object({ commit: z.string(), result: partResult }),
+  /** `busy` is how many cores had other work before it began. */
+  z.object({ commit: z.string(), busy: z.number(), result: partResult }),
   z.object({ commit: z.string(), notMeasured: z.string() }),
 ]);
 
@@ -145,6 +147,8 @@ export function drawReport(
       else if ('notMeasured' in found) out.push(`NOT MEASURED: ${found.notMeasured}.`);
       else {
         if (found.commit !== commit) out.push(`Measured at commit ${found.commit}.\n`);
+        if (found.busy > busyMin)
+          out.push(`The machine did other things beside: ${found.busy.toFixed(1)} cores were busy when it began.\n`);
         out.push(found.result.tables.map(drawTable).join('\n').trimEnd());
       }
     }

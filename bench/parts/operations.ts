@@ -1,9 +1,10 @@
 import { whyNotExternal } from '../external.ts';
-import { openHouse } from '../house.ts';
+import { type House, openHouse } from '../house.ts';
 import { copyLines, makeLine } from '../lines.ts';
 import { fixedArrival, openClient, percentile, saturated, seeded, type Timing, timingOf } from '../load.ts';
 import { type Kind, mixOf, openKinds } from '../operations.ts';
 import { type Figure, milliseconds, NotMeasured, type Part, whole } from '../part.ts';
+import { familyOf, processorMs } from '../processes.ts';
 
 const perSecond = 200;
 const p99MsMax = 10;
@@ -47,15 +48,22 @@ export const operations: Part = {
       const alone = new Map<string, Timing>();
       const most = new Map<string, Timing>();
       const overrun = new Set<string>();
+      const cost = new Map<string, Spent>();
       for (const { name, act } of internal) {
         const arrived = await fixedArrival(perSecond, seconds.alone, () => ({ kind: name, act }));
         const timing = timingOf(arrived.times.get(name) ?? [], arrived.seconds);
         alone.set(name, timing);
         if (arrived.isOverrun) overrun.add(name);
+        const before = spent(house);
         const top = await saturated(callers, seconds.most, act);
         most.set(name, top);
+        const after = spent(house);
+        cost.set(name, {
+          server: (after.server - before.server) / top.count,
+          database: (after.database - before.database) / top.count,
+        });
         process.stderr.write(
-          `  ${name}: p50 ${milliseconds(timing.p50)}, p99 ${milliseconds(timing.p99)}${arrived.isOverrun ? ', overrun' : ''}; at most ${whole(top.perSecond)}/s\n`,
+          `  ${name}: p50 ${milliseconds(timing.p50)}, p99 ${milliseconds(timing.p99)}${arrived.isOverrun ? ', overrun' : ''}; at most ${whole(top.perSecond)}/s; CPU ${costCells(name, cost).join(', ')}\n`,
         );
       }
       client.close();
@@ -81,7 +89,19 @@ export const operations: Part = {
         tables: [
           {
             title: `Times at ${perSecond} requests a second and at saturation`,
-            head: ['', 'part of the mix', 'mix p50', 'p99', 'alone p50', 'p99', `${callers} callers`, 'p50', 'p99'],
+            head: [
+              '',
+              'part of the mix',
+              'mix p50',
+              'p99',
+              'alone p50',
+              'p99',
+              `${callers} callers`,
+              'p50',
+              'p99',
+              'CPU server',
+              'database',
+            ],
             rows: [
               ...kinds.map(({ name, part }: Kind) => [
                 name,
@@ -90,10 +110,11 @@ export const operations: Part = {
                 ...aloneCells(name),
                 most.has(name) ? `${whole(most.get(name)?.perSecond ?? 0)}/s` : '',
                 ...cells(most.get(name)),
+                ...costCells(name, cost),
               ]),
-              ['all that is answered within', '', ...cells(all), '', '', '', '', ''],
+              ['all that is answered within', '', ...cells(all), '', '', '', '', '', '', ''],
             ],
-            note: `Fixed arrival: a request goes out when it is due and its time counts from then, whatever became of those before it. The mix ran ${seconds.mix} s, each kind alone ${seconds.alone} s, at saturation ${seconds.most} s, over ${isShort ? 200 : lineCount} lines. Client, server and database share the machine; the client itself was late by up to ${milliseconds(late)} (p99), and that is in the times. Overrun: fewer are answered than come. Orders and top-ups begin a flow with card gateway and network and come at their part of the load alone.`,
+            note: `Fixed arrival: a request goes out when it is due and its time counts from then, whatever became of those before it. The mix ran ${seconds.mix} s, each kind alone ${seconds.alone} s, at saturation ${seconds.most} s, over ${isShort ? 200 : lineCount} lines. Client, server and database share the machine; the client itself was late by up to ${milliseconds(late)} (p99), and that is in the times. CPU is processor time by request at saturation. Overrun: fewer are answered than come. Orders and top-ups begin a flow with card gateway and network and come at their part of the load alone.`,
           },
         ],
         promises: [
@@ -121,6 +142,24 @@ export const operations: Part = {
       await house.close();
     }
   },
+};
+
+interface Spent {
+  server: number;
+  database: number;
+}
+
+/** Processor time until now. A database that the server brought may be its child, and is counted once. */
+function spent(house: House): Spent {
+  const database = processorMs(house.postmaster());
+  const server = house.server().process.pid ?? 0;
+  const isWithin = familyOf(server).includes(house.postmaster());
+  return { server: processorMs(server) - (isWithin ? database : 0), database };
+}
+
+const costCells = (name: string, cost: ReadonlyMap<string, Spent>): string[] => {
+  const of = cost.get(name);
+  return of ? [of.server, of.database].map((value) => `${value.toFixed(2)} ms`) : ['', ''];
 };
 
 /** Prepared statements, compiled functions, warm pages: a few of each kind, some at once. */
