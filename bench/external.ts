@@ -54,17 +54,17 @@ export async function startCluster(
   folder: string,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Cluster> {
-  const identity = process.getuid?.() === 0 ? unprivilegedUser() : {};
+  const user = process.getuid?.() === 0 ? unprivilegedUser() : undefined;
   const place = join(folder, 'cluster');
   mkdirSync(place, { recursive: true, mode: 0o700 });
-  if (identity.uid !== undefined) {
+  if (user) {
     chmodSync(folder, 0o711);
-    chownSync(place, identity.uid, identity.gid);
+    chownSync(place, user.uid, user.gid);
   }
   const password = randomBytes(24).toString('base64url');
   const passwordFile = join(place, 'password');
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
-  if (identity.uid !== undefined) chownSync(passwordFile, identity.uid, identity.gid);
+  if (user) chownSync(passwordFile, user.uid, user.gid);
   const data = join(place, 'data');
   const made = await runToEnd(
     join(bin, 'initdb'),
@@ -82,7 +82,7 @@ export async function startCluster(
       '--locale',
       'C',
     ],
-    identity,
+    user,
   );
   if (made.reason !== undefined) throw new Error(`initdb: ${made.reason}`);
 
@@ -93,7 +93,7 @@ export async function startCluster(
   const child = spawn(
     join(bin, 'postgres'),
     ['-D', data, ...Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    { ...identity, cwd: '/', env: { PATH: process.env.PATH, LC_ALL: 'C' }, stdio: ['ignore', output, output] },
+    { ...user, cwd: '/', env: { PATH: process.env.PATH, LC_ALL: 'C' }, stdio: ['ignore', output, output] },
   );
   // A measurement that is broken off leaves nothing running.
   const end = () => child.kill('SIGINT');

@@ -99,7 +99,7 @@ test('fixed arrival counts what waits behind a stall, which callers in turn woul
     return () => {
       asked += 1;
       const takes = asked === 20 ? stallMs : 0;
-      free = free.then(() => new Promise((resolve) => setTimeout(resolve, takes)));
+      free = free.then(() => new Promise<void>((resolve) => setTimeout(resolve, takes)));
       return free;
     };
   };
