@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) \( -name '*.ts' -o -name '*.tsx' -o -name '*.cs
   docs/integrators.md $(wildcard docs/handbook/*.md) specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check image-drill drill upgrade-drill faults rules-off hostile browser browser-short probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash replicas failover bench growth growth-statements clean
+.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check image-drill drill upgrade-drill faults rules-off hostile browser browser-short probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports renewals crash replicas failover bench growth growth-statements soak soak-short soak-canaries clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -134,6 +134,7 @@ test: check conformance ## everything that gates a change
 	$(TSX) bench/imports.ts --rows 2000
 	@$(MAKE) -j2 --output-sync=target scenarios browser-short
 	@$(MAKE) simulate
+	@$(MAKE) soak-short
 
 mock: build ## serve the contracts as a mock, for clients under development (fetches Prism on first use)
 	$(TSX) build/mock/main.ts
@@ -164,6 +165,15 @@ replicas: build ## copies of the server behind a proxy under load: one killed, o
 
 failover: build ## a primary dies, is cut off, is switched over under load (needs root, Patroni, etcd, HAProxy, PostgreSQL)
 	$(TSX) deploy/failover/main.ts
+
+soak: build ## weeks of business time in minutes, with everything done to it; writes soak/report-v0.1.md (SEED, CUSTOMERS)
+	$(TSX) soak/main.ts --seed $(if $(SEED),$(SEED),1) $(if $(CUSTOMERS),--customers $(CUSTOMERS))
+
+soak-short: build ## the same for four customers and a month, in about a minute
+	$(TSX) soak/main.ts --short
+
+soak-canaries: build ## plant one fault for each gate of the soak, and see that gate fail, and no other
+	$(TSX) soak/canaries.ts
 
 LINES ?= 10000
 renewals: build ## renew LINES lines at one boundary with four workers, one killed midway
