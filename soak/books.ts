@@ -41,8 +41,8 @@ export async function lookAtInstant(world: World): Promise<string[]> {
 
 const due = `SELECT "step" FROM "flow_step" WHERE "state" = 'waiting' AND "due_at" <= business_now()`;
 
-/** Waits until nothing that is due is left. @returns what would not end */
-export async function comeToRest(world: World, msMax = 60_000): Promise<string[]> {
+/** Waits until nothing that is due is left: what the outside refused nine times waits for most of a minute. @returns what would not end */
+export async function comeToRest(world: World, msMax = 180_000): Promise<string[]> {
   for (const deadline = Date.now() + msMax; ; await pause(50)) {
     const left = await world.stack.ask<{ step: string }>(due);
     if (left.length === 0) return [];

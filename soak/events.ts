@@ -31,7 +31,7 @@ const hourMs = 3_600_000;
 /** A record of usage: mostly of now, some late, some seen before. */
 function recordOf(world: World, who: Subscriber): JsonObject {
   const { random } = world;
-  world.records += 1;
+  world.tally.records += 1;
   const isLate = random.chance(0.15);
   const anchor = who.anchor?.getTime() ?? world.now.getTime();
   const latest = world.now.getTime();
@@ -44,7 +44,7 @@ function recordOf(world: World, who: Subscriber): JsonObject {
     kind,
     amount,
     source: 'soak',
-    recordId: `r${world.seed}-${world.records}`,
+    recordId: `r${world.seed}-${world.tally.records}`,
     usageDate: new Date(at).toISOString(),
   };
 }

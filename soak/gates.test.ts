@@ -127,7 +127,7 @@ const faulty: readonly (readonly [GateName, string, Partial<Figures>])[] = [
     {
       tables: good().tables.map((one) => ({
         ...one,
-        passing: 1 + limits.passingPerCustomer * size.minimums.customers,
+        passing: 1 + limits.passingPerWrite * size.minimums.acknowledged,
       })),
     },
   ],

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { belowMinimum, judge, kinds } from './gates.ts';
-import { write } from './report.ts';
+import { commitOf, write } from './report.ts';
 import { soak } from './run.ts';
 import { sizeOf } from './size.ts';
 
@@ -45,6 +45,7 @@ async function main(): Promise<void> {
   const size = sizeOf({ short: values.short, customers });
   const dist = resolve(values.dist ?? join(fileURLToPath(new URL('..', import.meta.url)), 'dist'));
   const tell = (line: string): void => void process.stderr.write(`  ${line}\n`);
+  const commit = commitOf();
   const outcome = await soak(size, { seed, dist, tell });
   const { figures } = outcome;
   const below = belowMinimum(figures.counts, size.minimums);
@@ -62,7 +63,7 @@ async function main(): Promise<void> {
   for (const { gate, held, alarm, says } of gates)
     out(`  ${held ? (alarm ? 'alarm ' : 'held  ') : 'FAILED'} ${gate.padEnd(12)} ${says}`);
   for (const one of below) out(`  VOID   ${one}`);
-  out(`  report: ${await write(outcome, { size, seed, isPassed, below, gates })}`);
+  out(`  report: ${await write(outcome, { size, seed, commit, isPassed, below, gates })}`);
 }
 
 await main();

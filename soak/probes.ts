@@ -207,6 +207,6 @@ export async function probe(world: World, door: Door): Promise<void> {
   if (verdict === undefined) return;
   world.counts.probes += 1;
   world.counts[counted[door]] += 1;
-  if (verdict.refused) world.refusals += 1;
+  if (verdict.refused) world.tally.refusals += 1;
   else world.notRefused.push(verdict.what);
 }

@@ -35,8 +35,8 @@ const outcome: Outcome = {
 const machine = { cores: 2, model: 'Some CPU', memoryGb: 24, node: '20.20.0', postgres: '18.4' };
 
 test('a report says what was run, on what, what each gate said, and what canaries did', () => {
-  const told = { size, seed: 7, isPassed: true, below: [], gates: judge(outcome.figures) };
-  const text = reportOf(outcome, told, { machine, commit: 'abc123', canaries: 'eleven were caught' });
+  const told = { size, seed: 7, commit: 'abc123', isPassed: true, below: [], gates: judge(outcome.figures) };
+  const text = reportOf(outcome, told, { machine, canaries: 'eleven were caught' });
   for (const part of [
     'Passed: 30 customers',
     '| Seed | 7 |',
@@ -52,8 +52,15 @@ test('a report says what was run, on what, what each gate said, and what canarie
 });
 
 test('a run that is void says so, and of what there was too little', () => {
-  const told = { size, seed: 7, isPassed: false, below: ['kills: 3 of at least 10'], gates: judge(outcome.figures) };
-  const text = reportOf(outcome, told, { machine, commit: 'abc123', canaries: undefined });
+  const told = {
+    size,
+    seed: 7,
+    commit: 'abc123',
+    isPassed: false,
+    below: ['kills: 3 of at least 10'],
+    gates: judge(outcome.figures),
+  };
+  const text = reportOf(outcome, told, { machine, canaries: undefined });
   expect(text).toContain('NOT passed');
   expect(text).toContain('VOID: kills: 3 of at least 10');
 });

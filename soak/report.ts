@@ -15,6 +15,8 @@ export const reportName = `report-v${program.version.split('.').slice(0, 2).join
 export interface Told {
   readonly size: Size;
   readonly seed: number;
+  /** What was run: a commit that came meanwhile is another. */
+  readonly commit: string;
   readonly isPassed: boolean;
   readonly below: readonly string[];
   readonly gates: readonly Judgement[];
@@ -63,16 +65,16 @@ export async function write(outcome: Outcome, told: Told): Promise<string> {
   const folder = join(root, 'soak', isReport ? '' : 'scratch');
   mkdirSync(folder, { recursive: true });
   const name = isReport ? reportName : `${told.size.name}-seed-${told.seed}.md`;
-  writeFileSync(join(folder, name), reportOf(outcome, told, { machine, commit: commitOf(), canaries: canaries() }));
+  writeFileSync(join(folder, name), reportOf(outcome, told, { machine, canaries: canaries(told.commit) }));
   return `soak/${isReport ? '' : 'scratch/'}${name}`;
 }
 
 /** What `make soak-canaries` left, when it was run on this commit. */
-function canaries(): string | undefined {
+function canaries(commit: string): string | undefined {
   const file = join(root, 'soak/scratch/canaries.md');
   if (!existsSync(file)) return undefined;
   const text = readFileSync(file, 'utf8');
-  return text.includes(`commit ${commitOf()}`) ? text : undefined;
+  return text.includes(`commit ${commit}.`) ? text : undefined;
 }
 
 const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string =>
@@ -95,7 +97,7 @@ export function thinned<T>(all: readonly T[], most: number): T[] {
 export function reportOf(
   outcome: Outcome,
   told: Told,
-  given: { machine: Machine; commit: string; canaries: string | undefined },
+  given: { machine: Machine; canaries: string | undefined },
 ): string {
   const { figures, kills, faults } = outcome;
   const { machine } = given;
@@ -110,7 +112,7 @@ export function reportOf(
       ['What', 'Is'],
       [
         ['Seed', told.seed],
-        ['Commit', given.commit],
+        ['Commit', told.commit],
         ['Machine', `${machine.cores} cores (${machine.model}), ${machine.memoryGb} GB`],
         ['Node', machine.node],
         ['PostgreSQL', machine.postgres],

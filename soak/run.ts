@@ -9,7 +9,7 @@ import { randomOf } from './random.ts';
 import type { Size } from './size.ts';
 import { openStack, pause, type Victim } from './stack.ts';
 import { percentile, Watch } from './watch.ts';
-import { insist, mustTool, newLedger, noCounts, read, textOf, type World } from './world.ts';
+import { insist, mustTool, newLedger, noCounts, read, textOf, type World, withChance } from './world.ts';
 
 export interface Kill {
   readonly hour: number;
@@ -80,7 +80,8 @@ export async function soak(
   const days = (steps.at(-1)?.hour ?? 0) / 24;
   const stack = await openStack({
     dist: options.dist,
-    random,
+    // Which ports are free is no part of the plan.
+    random: randomOf(options.seed ^ 0x5eed),
     historyDays: Math.ceil(days) + 3,
     smtpUrl: post.url,
     modelUrl: model.url,
@@ -102,12 +103,10 @@ export async function soak(
     people,
     turns: [],
     notRefused: [],
-    refusals: 0,
+    tally: { refusals: 0, records: 0, unanswered: 0 },
     withModel: true,
     isKilling: false,
     now: new Date(),
-    records: 0,
-    unanswered: 0,
   };
   const { counts } = world;
   const kills: Kill[] = [];
@@ -155,31 +154,34 @@ export async function soak(
         await signUp(world, who, waysIn[who.index % waysIn.length] ?? 'tmf');
       }
       const tasks: (() => Promise<unknown>)[] = [];
-      const add = (count: number, task: () => Promise<unknown>): void => {
-        for (let one = 0; one < count; one += 1) tasks.push(task);
+      const add = (count: number, task: (world: World) => Promise<unknown>): void => {
+        for (let one = 0; one < count; one += 1) {
+          const mine = withChance(world, randomOf(random.int(0, 2 ** 31 - 1)));
+          tasks.push(() => task(mine));
+        }
       };
       const due = (minimum: number, hourly?: number) => share(target(minimum), steps, step, hourly);
       const usages = due(size.minimums.usages);
       const singles = Math.max(1, Math.round(usages * 0.2));
-      add(singles, () => useOnce(world));
+      add(singles, useOnce);
       const streamed = Math.max(0, Math.round((usages - singles) * 1.05));
-      if (streamed > 0) add(1, () => useMany(world, streamed));
-      add(due(size.minimums.topUps * 1.6), () => topUp(world));
-      add(due(size.minimums.dashboards * 1.3), () => dashboard(world));
-      add(Math.ceil(due(size.minimums.chats) / 1.4), () => chat(world, random.int(1, 2)));
-      add(due(size.minimums.probes * 1.2), () => {
+      if (streamed > 0) add(1, (mine) => useMany(mine, streamed));
+      add(due(size.minimums.topUps * 1.6), topUp);
+      add(due(size.minimums.dashboards * 1.3), dashboard);
+      add(Math.ceil(due(size.minimums.chats) / 1.4), (mine) => chat(mine, mine.random.int(1, 2)));
+      add(due(size.minimums.probes * 1.2), (mine) => {
         door += 1;
-        return probe(world, doors[door % doors.length] ?? 'tmf');
+        return probe(mine, doors[door % doors.length] ?? 'tmf');
       });
       const faults = due(size.minimums.faults * 1.6);
-      add(due(size.minimums.faults * 0.8), () => switchRoaming(world));
-      if (random.chance(0.2)) add(1, () => noteOnTicket(world));
+      add(due(size.minimums.faults * 0.8), switchRoaming);
+      if (random.chance(0.2)) add(1, noteOnTicket);
       // Faults are planned first, so that what follows meets them.
       if (!world.isKilling) for (let fault = 0; fault < faults; fault += 1) planned += await planFault(world);
       const shuffled = random.shuffled(tasks);
       if (victim === undefined) await together(shuffled);
       else {
-        const unanswered = world.unanswered;
+        const unanswered = world.tally.unanswered;
         const working = together(shuffled);
         // It may fail while the dead are raised: it is awaited after that.
         working.catch(() => undefined);
@@ -190,7 +192,7 @@ export async function soak(
         if (victim !== 'gateway') world.withModel = !world.withModel;
         const startMs = await stack.start(world.withModel);
         await working;
-        kills.push({ hour: step.hour, victim, startMs, unanswered: world.unanswered - unanswered });
+        kills.push({ hour: step.hour, victim, startMs, unanswered: world.tally.unanswered - unanswered });
         if (victim !== 'gateway') counts.kills += 1;
         const { looked, lost: missing } = await world.ledger.readLast(60, readTmf);
         counts.readBack += looked;
@@ -246,7 +248,7 @@ export async function soak(
     const figures: Figures = {
       counts,
       trips: await tripsOf(world),
-      refusals: world.refusals,
+      refusals: world.tally.refusals,
       notRefused: world.notRefused,
       leaks: watch.leaks,
       turns: await turnsOf(world),
@@ -268,7 +270,7 @@ export async function soak(
       days: hours / 24,
       steps: steps.length,
       seconds: Math.round((Date.now() - began) / 1000),
-      unanswered: world.unanswered,
+      unanswered: world.tally.unanswered,
       postgres: version?.version ?? '',
     };
   } catch (error) {

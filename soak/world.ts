@@ -59,15 +59,16 @@ export interface World {
   readonly people: Subscriber[];
   readonly turns: Turn[];
   readonly notRefused: string[];
-  refusals: number;
+  readonly tally: { refusals: number; records: number; unanswered: number };
   /** Whether the server that runs has a language model. */
   withModel: boolean;
   /** Somebody kills in this hour: what cannot be sent again without harm is not begun. */
   isKilling: boolean;
   now: Date;
-  records: number;
-  unanswered: number;
 }
+
+/** The same world with a stream of chance of its own: whatever else goes on at once moves none of its choices. */
+export const withChance = (world: World, random: Random): World => Object.create(world, { random: { value: random } });
 
 export const noCounts = (): Counts => {
   const counts: Partial<Counts> = {};
@@ -132,7 +133,7 @@ export async function ask(world: World, request: Request): Promise<Answer | unde
       world.watch.saw(surface, `${method} ${path.split('?')[0]}`, request.reader, text, request.typed);
     return { status: response.status, text, body: parsed(text) };
   } catch {
-    world.unanswered += 1;
+    world.tally.unanswered += 1;
     return undefined;
   }
 }
@@ -225,7 +226,7 @@ export async function visit(
     if (who.customer !== '') world.watch.saw('pages', where, who.customer, answer.text, typed);
     return answer;
   } catch {
-    world.unanswered += 1;
+    world.tally.unanswered += 1;
     return undefined;
   }
 }
@@ -299,7 +300,7 @@ export async function agentCall(
     // A refusal of the protocol itself is an answer too; a connection that broke is none.
     const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     if (/fetch failed|terminated|ECONN|socket|SocketError|HTTP 5\d\d|50[0-9]/i.test(said)) {
-      world.unanswered += 1;
+      world.tally.unanswered += 1;
       return undefined;
     }
     world.watch.took('mcp', performance.now() - began);
