@@ -134,7 +134,6 @@ test: check conformance ## everything that gates a change
 	$(TSX) bench/imports.ts --rows 2000
 	@$(MAKE) -j2 --output-sync=target scenarios browser-short
 	@$(MAKE) simulate
-	@$(MAKE) soak-short
 
 mock: build ## serve the contracts as a mock, for clients under development (fetches Prism on first use)
 	$(TSX) build/mock/main.ts

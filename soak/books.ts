@@ -74,11 +74,12 @@ export async function faultsLeft(world: World): Promise<number> {
   return plans.reduce((sum, { left = 0 }) => sum + left, 0);
 }
 
-export async function tripsOf(world: World): Promise<number> {
-  const [row] = await world.stack.ask<{ trips: number }>(
-    `SELECT count(*)::int AS trips FROM "event" WHERE "type" = 'OwnershipTripEvent'`,
+/** By which tools the check on the way out had to withhold something. */
+export async function tripsOf(world: World): Promise<string[]> {
+  const rows = await world.stack.ask<{ tool: string | null }>(
+    `SELECT "resource" ->> 'tool' AS tool FROM "event" WHERE "type" = 'OwnershipTripEvent' ORDER BY "position"`,
   );
-  return row?.trips ?? 0;
+  return rows.map(({ tool }) => tool ?? 'unknown');
 }
 
 interface KeptTurn {

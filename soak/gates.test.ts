@@ -22,7 +22,7 @@ function good(): Figures {
   const counts = { ...size.minimums };
   return {
     counts,
-    trips: 0,
+    trips: [],
     refusals: counts.probes,
     notRefused: [],
     leaks: [],
@@ -74,7 +74,7 @@ const faulty: readonly (readonly [GateName, string, Partial<Figures>])[] = [
   ['probes', 'a probe was not refused', { refusals: size.minimums.probes - 1 }],
   ['probes', 'more was refused than was tried', { refusals: size.minimums.probes + 1 }],
   ['probes', 'one is named as answered', { notRefused: ['GET /account/orders/ord_x'] }],
-  ['trips', 'the check on the way out fired once', { trips: 1 }],
+  ['trips', 'the check on the way out fired once', { trips: ['order.show'] }],
   ['leaks', 'one answer told of another', { leaks: [leak] }],
   ['drift', 'one turn is not recorded', { turns: { ...good().turns, missing: 1 } }],
   ['drift', 'one turn is recorded twice', { turns: { ...good().turns, surplus: 1 } }],

@@ -8,7 +8,7 @@ const size = sizeOf({ short: false });
 const outcome: Outcome = {
   figures: {
     counts: { ...size.minimums },
-    trips: 0,
+    trips: [],
     refusals: size.minimums.probes,
     notRefused: [],
     leaks: [],
