@@ -1,10 +1,10 @@
 import type { DashboardView } from '../../../read/views/dashboard.ts';
+import { beats, happened, laneName } from '../../../read/views/story.ts';
 import { columns } from './bar.ts';
 import { card, cardWidths, spread } from './card.ts';
 import { type Paint, paintOf, paintState } from './paint.ts';
 import { pad, type Style, shorten, widthOf, wrap } from './text.ts';
 import { dayOf, timeOf } from './time.ts';
-import { beats, happened, laneName } from './timeline.ts';
 
 const chartHeight = 4;
 

@@ -1,51 +1,13 @@
 import { type EventView, listEvents, type TraceView, traceEvents } from '../../../read/views/event.ts';
+import { happened, laneName, storyOf } from '../../../read/views/story.ts';
 import { Heading } from '../layout.tsx';
 import { page, type Reply, type Route, type Visit } from '../route.ts';
 import { Card, type Column, Table } from '../ui/parts.tsx';
 import { minute, stateWord } from '../ui/words.ts';
 import { asked, Command, Commands, Id, More, moment, only, position } from './parts.tsx';
 
-/** Lanes in the order in which a story crosses them, with the word for each. */
-const lanes: readonly (readonly [resourceType: string, name: string])[] = [
-  ['customer', 'customer'],
-  ['paymentMethod', 'card'],
-  ['productOrder', 'order'],
-  ['cancelProductOrder', 'cancellation'],
-  ['payment', 'payment'],
-  ['refund', 'refund'],
-  ['serviceOrder', 'service order'],
-  ['number', 'number'],
-  ['esim', 'eSIM'],
-  ['service', 'service'],
-  ['monitor', 'network'],
-  ['product', 'line'],
-  ['bucket', 'quota'],
-  ['usage', 'usage'],
-  ['customerBill', 'bill'],
-  ['appliedCustomerBillingRate', 'rate'],
-  ['partyInteraction', 'interaction'],
-  ['troubleTicket', 'ticket'],
-];
-
-const laneName = (type: string): string => lanes.find(([one]) => one === type)?.[1] ?? type;
-
-function laneRank(type: string): number {
-  const found = lanes.findIndex(([one]) => one === type);
-  return found === -1 ? lanes.length : found;
-}
-
-/** What happened, in a few words: the states it went between, or what about it changed. */
-function happened({ from, to, type, changed }: EventView): string {
-  if (from !== null && to !== null && from !== to) return `${stateWord(from)} → ${stateWord(to)}`;
-  if (type.endsWith('DeleteEvent')) return 'deleted';
-  if (type.endsWith('CreateEvent')) return to === null ? 'created' : stateWord(to);
-  const named = changed.filter((name) => name !== 'statusDate' && name !== 'lastUpdate');
-  if (named.length > 0) return `changed ${named.join(', ')}`;
-  return to === null ? type.replace(/Event$/, '') : stateWord(to);
-}
-
 const noted = (event: EventView): string =>
-  [happened(event), event.amount?.text, event.reason].filter((one) => Boolean(one)).join(', ');
+  [happened(event, stateWord), event.amount?.text, event.reason].filter((one) => Boolean(one)).join(', ');
 
 export function eventColumns(timeZone: string): readonly Column<EventView>[] {
   return [
@@ -100,29 +62,6 @@ async function list(visit: Visit): Promise<Reply> {
   });
 }
 
-interface Beat {
-  event: EventView;
-  count: number;
-}
-
-/** Events that follow each other and differ only in which of several like things they are about: one line. */
-function beats(events: readonly EventView[]): Beat[] {
-  const told: Beat[] = [];
-  for (const event of events) {
-    const last = told.at(-1);
-    const isLike =
-      last !== undefined &&
-      last.event.resourceType === event.resourceType &&
-      last.event.at === event.at &&
-      last.event.command === event.command &&
-      last.event.resourceId !== event.resourceId &&
-      happened(last.event) === happened(event);
-    if (isLike) last.count += 1;
-    else told.push({ event, count: 1 });
-  }
-  return told;
-}
-
 const laneWidth = 22;
 const rowHeight = 44;
 /** Lines go on beyond a row, so that they meet where one is higher. */
@@ -147,12 +86,7 @@ function Lanes({ spans, index, here }: { spans: readonly (readonly [number, numb
 
 /** The story of a thing: time runs down, each kind of thing has its lane, what happened stands beside. */
 function Swimlane({ view }: { view: TraceView }) {
-  const types = [...new Set(view.events.map((event) => event.resourceType))].sort((a, b) => laneRank(a) - laneRank(b));
-  const told = beats(view.events);
-  const spans = types.map((type) => {
-    const isOf = ({ event }: Beat) => event.resourceType === type;
-    return [told.findIndex(isOf), told.findLastIndex(isOf)] as const;
-  });
+  const { types, told, spans } = storyOf(view.events);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
     <section class="swimlane" aria-label="What happened, oldest first" tabIndex={0}>

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { shortId } from '../../../read/views/story.ts';
 import { Badge, toneOf } from '../ui/parts.tsx';
 import { minute, stateWord } from '../ui/words.ts';
 
@@ -48,10 +49,9 @@ export function placeOf(id: string): string {
 
 /** An id by its prefix and its end, which tell it from its neighbours. */
 export function Id({ id }: { id: string }) {
-  const short = id.length > 16 ? `${id.slice(0, id.indexOf('_') + 1)}…${id.slice(-5)}` : id;
   return (
     <a class="id" href={placeOf(id)} title={id}>
-      {short}
+      {shortId(id)}
     </a>
   );
 }
