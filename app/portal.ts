@@ -6,7 +6,14 @@ import type { Policy } from '../policy/core/command.ts';
 import { allowChat } from '../surfaces/chat/door.ts';
 import { addressOf, allowTool, hasScope } from '../surfaces/http/authorise.ts';
 import { judgeValue } from '../surfaces/http/body.ts';
-import { type HttpServer, httpLimits, requestIdFor, setCaller, setOperation } from '../surfaces/http/server.ts';
+import {
+  type HttpServer,
+  httpLimits,
+  requestIdFor,
+  setCaller,
+  setOperation,
+  setRefused,
+} from '../surfaces/http/server.ts';
 import type { CardEntry, ChatDoor, ChatTurn, PortalParts } from '../surfaces/portal/parts.ts';
 import type { Said } from '../tools/conversations.ts';
 import { type PortalDoor, portalOf } from '../tools/portal.ts';
@@ -73,7 +80,8 @@ function chatDoor(assistant: Assistant): ChatDoor {
     list: (caller) => conversations.list(caller),
     read: async (caller, id) => ({ id, turns: turnsOf((await conversations.read(caller, id)).turns) }),
     say: async (caller, id, text, onTool) => {
-      const speaker = assistant.speaker(caller, (tool) => hasScope(caller, 'tools', tool));
+      // What the assistant tries is told as of the chat: no answer of a page says it.
+      const speaker = assistant.speaker({ ...caller, surface: 'chat' }, (tool) => hasScope(caller, 'tools', tool));
       await allowChat(speaker);
       const { reply, proposals } = await assistant.say(speaker, id, text, onTool);
       return {
@@ -129,6 +137,7 @@ export function mountPortal(server: Pick<HttpServer, 'mount'>, wiring: PortalWir
       requestId: requestIdFor,
       caller: (request, caller: Caller) => setCaller(request, caller),
       operation: setOperation,
+      refused: setRefused,
       address: (request) => addressOf(request, wiring.trustedProxies),
     },
     limit: wiring.limit,

@@ -333,6 +333,7 @@ export async function talkAtDesk(journey: Journey): Promise<void> {
   await lookHere(walk, visited, 'desk chat answered', size);
   const input = JSON.stringify({ subscriptionId: world.ada.line, offering: 'VAS_SMS_100' });
   await page.goto(`${walk.url}/desk/confirm?${new URLSearchParams({ tool: 'subscription.top_up', arguments: input })}`);
+  await press(page, 'Go on');
   await press(page, 'Yes, charge it');
   await page.waitForURL('**/desk/done');
   await context.close();

@@ -129,7 +129,7 @@ export interface ToolParts {
   readonly extra?: readonly Tool[];
   readonly onOwnershipTrip?: (trip: OwnershipTrip) => Promise<void>;
   readonly guardsOff?: ReadonlySet<string>;
-  /** Hears of refusals, for the audit. Those of the HTTP tool door are told by that door itself. */
+  /** Hears of refusals, for the audit. Those of the HTTP tool door and of the pages are told by those doors themselves. */
   readonly onRefused?: (refused: { tool: string; caller: Caller; error: AirtimeError }) => void;
 }
 
@@ -300,8 +300,8 @@ export function makeTools(parts: ToolParts): ToolDoor {
   }
 }
 
-/** Callers of the tool door over HTTP, the terminal among them: that door tells the audit by itself. */
-const throughHttp: ReadonlySet<Surface> = new Set(['tools', 'cli']);
+/** Callers of the tool door over HTTP, the terminal among them, and of the pages: those doors tell the audit by themselves. */
+const throughHttp: ReadonlySet<Surface> = new Set(['tools', 'cli', 'portal']);
 
 const isConfirmed = ({ descriptor }: Tool): boolean =>
   descriptor.effect === 'money' || descriptor.effect === 'destructive';

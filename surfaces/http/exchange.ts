@@ -24,6 +24,8 @@ export interface Exchange {
   caller: Caller | undefined;
   /** Why it was refused, once it was: the code of a rule or the reason of an error. */
   reason: string | undefined;
+  /** What a mounted surface refused, where its answer does not say so: a page that leads on, a stream that had begun. */
+  refused: { readonly status: number; readonly reason: string } | undefined;
   /** A parsed and judged body; undefined where the method has none. */
   body: unknown;
   mediaType: string;

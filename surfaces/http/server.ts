@@ -118,6 +118,12 @@ export function setOperation(request: IncomingMessage, operation: string): void 
   if (exchange) exchange.operationName = operation;
 }
 
+/** What a mounted surface refused and why, for the audit: its answer may be a page that leads on, or a stream. */
+export function setRefused(request: IncomingMessage, refused: { status: number; reason: string }): void {
+  const exchange = exchanges.get(request);
+  if (exchange) exchange.refused = { status: refused.status, reason: refused.reason };
+}
+
 /** The id of a request, for a mounted surface. */
 export function requestIdFor(request: IncomingMessage): string {
   return exchanges.get(request)?.requestId ?? requestIdOf(undefined);
@@ -160,6 +166,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
       operation: undefined,
       caller: undefined,
       reason: undefined,
+      refused: undefined,
       body: undefined,
       mediaType: '',
     };
@@ -202,12 +209,13 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
       const ms = Number(process.hrtime.bigint() - started) / 1e6;
       // A caller that went away before the end got no status; 499 is what such a line is commonly given.
       const status = exchange.response.writableFinished ? exchange.response.statusCode : 499;
-      if (refusals.has(status) || (status === 404 && exchange.caller?.audience === 'customer')) {
+      const refused = exchange.refused ?? { status, reason: exchange.reason ?? String(status) };
+      if (refusals.has(refused.status) || (refused.status === 404 && exchange.caller?.audience === 'customer')) {
         dependencies.onRefused?.({
           door: exchange.api,
           operation: exchange.operationName,
-          status,
-          code: exchange.reason ?? String(status),
+          status: refused.status,
+          code: refused.reason,
           caller: exchange.caller,
           address: addressOf(exchange.request, dependencies.rates?.trustedProxies ?? 0),
           requestId: exchange.requestId,

@@ -9,6 +9,11 @@ export class Form {
     this.#fields = new Map(fields);
   }
 
+  /** Whether the form had such a field, be it empty. */
+  has(name: string): boolean {
+    return this.#fields.has(name);
+  }
+
   /** The text without blanks around it; empty when there is none. */
   text(name: string): string {
     return (this.#fields.get(name) ?? '').trim();
@@ -42,6 +47,8 @@ export async function readForm(request: Request): Promise<Form> {
 /** What was wrong with what was typed, for the page that comes back. */
 export interface Problem {
   readonly status: number;
+  /** The code of the rule, or the reason of the error: for the audit. */
+  readonly reason: string;
   readonly message: string;
   readonly faults: readonly Fault[];
 }
@@ -52,7 +59,7 @@ export interface Problem {
  */
 export function problemOf(error: unknown): Problem {
   if (!(error instanceof AirtimeError) || ![400, 409, 422, 429, 503].includes(error.status)) throw error;
-  return { status: error.status, message: error.message, faults: error.faults };
+  return { status: error.status, reason: error.reason, message: error.message, faults: error.faults };
 }
 
 export interface Wanted {

@@ -58,6 +58,8 @@ export interface Hearing {
   requestId(request: IncomingMessage): string;
   caller(request: IncomingMessage, caller: Caller): void;
   operation(request: IncomingMessage, operation: string): void;
+  /** What was refused and why, for the audit. */
+  refused(request: IncomingMessage, refused: { readonly status: number; readonly reason: string }): void;
   /** Where a request comes from. */
   address(request: IncomingMessage): string;
 }

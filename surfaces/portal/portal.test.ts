@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Refusal } from '../../kernel/error.ts';
+import { transaction } from '../../policy/core/command.ts';
 import { assetPath } from './assets.ts';
 import { routes } from './routes.ts';
 import { type Browser, formsOf, openPortal, type Portal } from './testing-portal.ts';
@@ -46,6 +48,7 @@ describe('from /plans to a live line by plain forms', () => {
     await portal.house.settle();
     await browser.get('/sign-up/order');
     expect(heading(browser)).toBe('It did not work yet');
+    expect(browser.page.text).toContain('SGD 10.00 was put aside on it, and was let go.');
     await browser.send('/sign-up/again');
     expect(browser.page.text).toContain('http-equiv="refresh"');
     await portal.house.settle();
@@ -57,6 +60,54 @@ describe('from /plans to a live line by plain forms', () => {
     expect(browser.page.text).toContain(number);
     expect(browser.page.text).toContain('SGD 10.00');
     expect(await portal.house.breaches()).toEqual([]);
+  });
+
+  test('a number that is lost on the way is chosen again, before and after there is a customer', async () => {
+    let isAway = true;
+    const shop = await openPortal({
+      wrap: (door) => ({
+        ...door,
+        buySignUp: async (secret) => {
+          if (isAway) throw new Refusal('test.away', 'No order is taken at this moment.');
+          return door.buySignUp(secret);
+        },
+      }),
+    });
+    const { policy, caller } = shop.house;
+    const lose = () =>
+      transaction(policy, 'test.lose', caller, {}, async (tx) => {
+        await tx.sql`UPDATE "phone_number" SET "wanted_until" = clock_timestamp() WHERE "wanted_until" IS NOT NULL`;
+      });
+    const browser = shop.browser();
+    const email = 'flo@example.com';
+    await details(browser, email);
+    await browser.send('/sign-up/card', { token: 'tok_visa' });
+    await lose();
+    await browser.send('/sign-up/confirm', { code: await shop.code(email) });
+    expect(browser.page.path).toBe('/sign-up/number');
+    expect(browser.page.text).toContain('is kept for you no more');
+    await browser.send('/sign-up/number');
+    await browser.send('/sign-up/card', { token: 'tok_visa' });
+    expect(browser.page.path).toBe('/sign-up/confirm');
+    await shop.refusals();
+    await browser.send('/sign-up/confirm', { code: await shop.code(email) });
+    expect(await shop.refusals()).toMatchObject([
+      { operation: 'confirmSignUp', status: 422, code: 'test.away', count: 1 },
+    ]);
+    expect([browser.page.path, heading(browser)]).toEqual(['/sign-up/order', 'Almost there']);
+    expect(browser.page.text).not.toContain('/sign-up/number');
+    await lose();
+    expect((await browser.get('/sign-up/order')).text).toContain('href="/sign-up/number"');
+    await browser.get('/sign-up/number');
+    const chosen = formsOf(browser.page.text).find(({ action }) => action === '/sign-up/number')?.fields.msisdn ?? '';
+    await browser.send('/sign-up/number');
+    expect(browser.page.path).toBe('/sign-up/order');
+    isAway = false;
+    await browser.send('/sign-up/again');
+    await shop.house.settle();
+    expect((await browser.get('/sign-up/order')).path).toMatch(/esim\?done=live$/);
+    expect((await browser.get('/account')).text.replaceAll(' ', '')).toContain(`+${chosen}`);
+    await shop.close();
   });
 
   test('what was typed comes back with what was wrong, tied to its field', async () => {
@@ -94,6 +145,43 @@ describe('the account', () => {
     await browser.get(browser.page.path);
     expect(heading(browser)).toBe('Done');
     expect((await browser.get(`/account/lines/${line}`)).text).toContain('of a top-up');
+  });
+
+  test('a yes that is sent again, or twice at once, shows what came of the first, and pays once', async () => {
+    const { browser, line, email, customer } = ada;
+    const orders = async (): Promise<number> =>
+      (await portal.house.pool.query('SELECT 1 FROM "product_order" WHERE "customer_id" = $1', [customer])).rows.length;
+    const asked = async (): Promise<Record<string, string>> => {
+      await browser.get(`/account/lines/${line}/top-up`);
+      await browser.send(`/account/lines/${line}/top-up`, { offering: 'VAS_SMS_100' });
+      const form = formsOf(browser.page.text).find(({ action }) => action === '/account/confirm');
+      return { ...form?.fields, code: await portal.code(email) };
+    };
+    const before = await orders();
+    const fields = await asked();
+    await browser.post('/account/confirm', fields);
+    const first = browser.page.path;
+    expect(first).toMatch(/^\/account\/orders\/ord_/);
+    await browser.post('/account/confirm', fields);
+    expect(browser.page.path).toBe(first);
+    await browser.post('/account/confirm/again', fields);
+    expect([browser.page.status, heading(browser)]).toEqual([409, 'Top up']);
+    expect(browser.page.text).toContain('Nothing waits for a code here any more');
+    await browser.post('/account/confirm', { ...fields, confirmation: 'x'.repeat(43) });
+    expect([browser.page.status, heading(browser)]).toEqual([422, 'Top up']);
+
+    const twice = await asked();
+    const clicks = [portal.browser(), portal.browser()];
+    await Promise.all(
+      clicks.map((one) => {
+        one.cookie = browser.cookie;
+        return one.post('/account/confirm', twice);
+      }),
+    );
+    expect(clicks[0]?.page.path).toMatch(/^\/account\/orders\/ord_/);
+    expect(clicks[1]?.page.path).toBe(clicks[0]?.page.path);
+    expect(await orders()).toBe(before + 2);
+    await portal.house.settle();
   });
 
   test('without the code nothing that costs money is done, whatever form is sent', async () => {
@@ -170,6 +258,51 @@ describe('the account', () => {
     );
     expect(headers.get('content-type')).toBe('text/event-stream');
     expect(text).toMatch(/event: conversation[\s\S]*event: turn\ndata: \{"reply":"/);
+  });
+
+  test('what is refused before the first word of a stream has its status, and the audit hears of it', async () => {
+    const { browser } = ada;
+    await browser.get('/account/chat?new=1');
+    const fields = formsOf(browser.page.text).find(({ action }) => action === '/account/chat')?.fields;
+    await portal.refusals();
+    const stream = { accept: 'text/event-stream' };
+    const said = { ...fields, conversation: 'chs_01k9zzzzzzzzzzzzzzzzzzzzzz', text: 'Whose is this?' };
+    const { status, headers } = await browser.post('/account/chat', said, stream);
+    expect([status, headers.get('content-type')]).toEqual([404, 'text/html; charset=utf-8']);
+    expect(await portal.refusals()).toMatchObject([{ operation: 'say', status: 404, code: 'notFound', count: 1 }]);
+    const empty = await browser.post('/account/chat', { ...fields, text: '' }, stream);
+    expect([empty.status, empty.text.includes('What you say is missing.')]).toEqual([400, true]);
+  });
+
+  test('details: what stays is not asked for, and the phone can be removed', async () => {
+    const { browser, email } = ada;
+    const change = async (fields: Record<string, string>): Promise<string> => {
+      await browser.get('/account/details');
+      return (await browser.send('/account/details', fields)).text;
+    };
+    expect(await change({})).toContain('That is how we reach you already.');
+    expect(await change({ phone: '+6581234567' })).not.toContain('Send receipts');
+    await browser.send('/account/confirm', { code: await portal.code(email) });
+    expect((await browser.get('/account/details')).text).toContain('+6581234567');
+    expect(await change({ phone: '' })).toContain('Keep no phone number.');
+    await browser.send('/account/confirm', { code: await portal.code(email) });
+    expect(browser.page.path).toBe('/account/details?done=contact-changed');
+    expect(browser.page.text).not.toContain('6581234567');
+    expect(await change({ email: 'nowhere', phone: '' })).toMatch(/name="phone" type="tel"(?![^>]*value)/);
+  });
+
+  test('what is wrong with a card of the list is not said at the form for another', async () => {
+    const { browser } = ada;
+    await browser.get('/account/cards');
+    const remove = formsOf(browser.page.text).find(({ action }) => action.endsWith('/remove'));
+    await browser.send(remove?.action ?? '');
+    expect(browser.page.status).toBe(409);
+    expect(browser.page.text.indexOf('id="problem"')).toBeLessThan(browser.page.text.indexOf('/remove"'));
+    expect(browser.page.text.split('id="problem"').length).toBe(2);
+    await browser.get('/account/cards');
+    await browser.send('/account/cards', { token: '!' });
+    expect(browser.page.status).toBe(400);
+    expect(browser.page.text.indexOf('id="problem"')).toBeGreaterThan(browser.page.text.indexOf('Another card'));
   });
 
   test('the line ends, and the session does', async () => {
@@ -294,31 +427,60 @@ describe('what stands guard', () => {
     expect(texts[0]).toBe(texts[1]);
   });
 
-  test('what is another’s is not there, on every page that takes an id, and the audit hears of it', async () => {
-    const before = await portal.audited(404);
+  test('what is another’s is not there, on every page that takes an id, and the audit hears of each once', async () => {
+    await ben.browser.get('/account/help/new');
+    await ben.browser.send('/account/help', { name: 'Of Ben alone', description: 'Nobody else’s business' });
+    const ticketId = /href="\/account\/help\/(tck_\w+)"/.exec(ben.browser.page.text)?.[1] ?? '';
+    expect((await ben.browser.get(`/account/help/${ticketId}`)).text).toContain('Of Ben alone');
     const own: Readonly<Record<string, string>> = {
       subscriptionId: ben.line,
       orderId: ben.order,
       billId: ben.bill,
-      ticketId: 'tck_01k9zzzzzzzzzzzzzzzzzzzzzz',
+      ticketId,
     };
     const withIds = routes.filter(
       ({ path, audience, method }) => path.includes(':') && audience === 'customer' && method === 'GET',
     );
     expect(withIds.length).toBeGreaterThan(8);
-    for (const { path } of withIds) {
+    for (const { path, operation } of withIds) {
       const foreign = path.replace(/:(\w+)/g, (_, name: string) => own[name] ?? 'x');
       const none = path.replace(
         /:(\w+)/g,
         (_, name: string) => `${(own[name] ?? 'x').slice(0, 4)}01k9zzzzzzzzzzzzzzzzzzzzzz`,
       );
       const strip = (text: string) => text.replace(/Reference for our staff:[^<]*/, '').replace(/value="[^"]*"/g, '');
+      await portal.refusals();
       const one = await ada.browser.get(foreign);
+      expect(await portal.refusals()).toEqual([
+        { door: 'account', operation, status: 404, code: 'notFound', audience: 'customer', count: 1 },
+      ]);
       const other = await ada.browser.get(none);
       expect([path, one.status, other.status]).toEqual([path, 404, 404]);
       expect(strip(one.text)).toBe(strip(other.text));
     }
-    expect(await portal.audited(404)).toBeGreaterThan(before);
+  });
+
+  test('the audit has a refusal once, with the rule that it broke', async () => {
+    const { browser, line } = ada;
+    await browser.get(`/account/lines/${line}/plan`);
+    await portal.refusals();
+    const csrf = formsOf(browser.page.text)[0]?.fields.csrf ?? '';
+    await browser.post(`/account/lines/${line}/plan/withdraw`, { csrf });
+    expect(browser.page.status).toBe(409);
+    expect(await portal.refusals()).toEqual([
+      {
+        door: 'account',
+        operation: 'keepPlan',
+        status: 409,
+        code: 'subscription.no_plan_change_pending',
+        audience: 'customer',
+        count: 1,
+      },
+    ]);
+    await browser.post(`/account/lines/${line}/roaming`, { csrf: 'x'.repeat(43), roaming: 'on' });
+    expect(await portal.refusals()).toMatchObject([
+      { operation: 'roaming', status: 403, code: 'portal.csrf', count: 1 },
+    ]);
   });
 
   test('nobody but a customer sees a customer’s page, and nobody but an operator the desk', async () => {
@@ -328,8 +490,19 @@ describe('what stands guard', () => {
       expect([path, response.status]).toEqual([path, 303]);
       expect(response.headers.get('location')).toMatch(audience === 'customer' ? /^\/sign-in/ : /^\/desk\/sign-in/);
     }
-    const { status, path } = await ada.browser.get('/desk');
-    expect([status, path].join(' ')).not.toMatch(/^200 \/desk$/);
+    await portal.refusals();
+    const { path } = await ada.browser.get('/desk');
+    expect(path).toBe('/desk/sign-in');
+    expect(await portal.refusals()).toEqual([
+      {
+        door: 'desk',
+        operation: 'deskToday',
+        status: 403,
+        code: 'portal.operators_only',
+        audience: 'customer',
+        count: 1,
+      },
+    ]);
   });
 
   test('a page that is not there says so, and another method is not allowed', async () => {
@@ -344,13 +517,46 @@ describe('what stands guard', () => {
     expect(status).toBe(413);
   });
 
-  test('too much of it is put off', async () => {
-    const hurried = await openPortal({ limit: (_, kind) => (kind === 'visitor' ? 7 : undefined) });
+  test('too much of it is put off: forms, and pages that begin a session', async () => {
+    const asked: string[] = [];
+    const hurried = await openPortal({
+      limit: (who, kind) => {
+        asked.push(`${kind} ${who.split(' ')[0]}`);
+        return asked.length > 2 ? 7 : undefined;
+      },
+    });
     const browser = hurried.browser();
+    await browser.get('/plans');
+    expect(asked).toEqual([]);
     await browser.get('/sign-in');
-    const { status, headers, text } = await browser.send('/sign-in', { email: 'ada@example.com' });
+    await browser.get('/sign-in');
+    expect(asked).toEqual(['visitor address']);
+    await browser.send('/sign-in', { email: 'ada@example.com' });
+    expect(asked).toEqual(['visitor address', 'visitor address']);
+    const late = await hurried.browser().get('/sign-in');
+    expect([late.status, late.headers.get('retry-after'), late.headers.getSetCookie()]).toEqual([429, '7', []]);
+    expect(late.text).toContain('Wait 7 seconds');
+    await browser.get('/sign-in');
+    expect((await browser.send('/sign-in', { email: 'ada@example.com' })).status).toBe(429);
     await hurried.close();
-    expect([status, headers.get('retry-after')]).toEqual([429, '7']);
-    expect(text).toContain('Wait 7 seconds');
+  });
+
+  test('a card is begun at the gateway for who asks for the field, and not by looking', async () => {
+    let begun = 0;
+    const real = await openPortal({
+      beginCard: async () => {
+        begun += 1;
+        return { clientSecret: `seti_${begun}_secret_x` };
+      },
+    });
+    const { browser } = await real.customer();
+    for (let look = 0; look < 3; look += 1) await browser.get('/account/cards');
+    expect(begun).toBe(0);
+    expect(browser.page.text).not.toContain('js.stripe.com');
+    await browser.send('/account/cards', { open: 'yes' });
+    expect([browser.page.status, begun]).toEqual([200, 1]);
+    expect(browser.page.text).toContain('data-card-secret="seti_1_secret_x"');
+    expect(browser.page.headers.get('content-security-policy')).toContain('https://js.stripe.com');
+    await real.close();
   });
 });

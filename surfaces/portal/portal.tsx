@@ -11,6 +11,7 @@ import { Apology } from './pages/apology.tsx';
 import type { Entered, PortalGuard, PortalParts, PortalSession } from './parts.ts';
 import { fileName, setPageHeaders } from './reply.ts';
 import {
+  type Events,
   type Found,
   type Page,
   page,
@@ -70,14 +71,17 @@ export function portalPages(parts: PortalParts): RequestHandler {
     const { request, response, path } = context;
     const { audience } = route;
     const { session } = context;
-    if (audience !== 'visitor' && session?.kind !== audience)
+    if (audience !== 'visitor' && session?.kind !== audience) {
+      if (audience === 'operator' && session?.caller) tellOfCustomer(request, session.caller);
       return send(context, signInFirst(route.method, request, audience));
-    await limited(context);
+    }
+    const isToBegin = route.method === 'GET' && route.hasForm === true && session === undefined;
+    await limited(context, isToBegin);
     let form = new Form();
     if (route.method === 'POST') {
       form = await readForm(request);
       judgeForm(context, form);
-    } else if (route.hasForm === true && session === undefined) {
+    } else if (isToBegin) {
       begin(context, await parts.door.begin());
     }
     const caller: Caller = {
@@ -90,19 +94,25 @@ export function portalPages(parts: PortalParts): RequestHandler {
       params,
       query: new URLSearchParams(request.originalUrl.slice(path.length + 1)),
       form,
+      isForm: route.method === 'POST',
       session: context.session,
       secret: context.secret,
       caller,
-      address: parts.hearing.address(request),
       wantsEvents: /\btext\/event-stream\b/i.test(request.headers.accept ?? ''),
       parts,
-      stands,
+      refused: (error) => parts.hearing.refused(request, error),
       read: async (query, input) => query.output.parse(await parts.tools.run(query.name, input, caller)),
       run: (tool, input) => parts.tools.run(tool, input, caller),
       ownPath,
     };
     const reply = await route.handle(visit);
     await send(context, reply, response);
+  }
+
+  /** A customer who asks for a page of the desk is led away like anybody, and the audit hears of it. */
+  function tellOfCustomer(request: Request, caller: Caller): void {
+    parts.hearing.caller(request, caller);
+    parts.hearing.refused(request, { status: 403, reason: 'portal.operators_only' });
   }
 
   function begin(context: Context, entered: Entered): void {
@@ -126,10 +136,10 @@ export function portalPages(parts: PortalParts): RequestHandler {
     return found === undefined || found === 'other-method' ? otherwise : given;
   }
 
-  async function limited({ request, session }: Context): Promise<void> {
+  async function limited({ request, session }: Context, isToBegin: boolean): Promise<void> {
     const signedIn = session !== undefined && session.kind !== 'visitor' ? session : undefined;
-    // To look costs a visitor nothing; what writes, mails or guesses is counted by the address.
-    if (!signedIn && request.method !== 'POST') return;
+    // To look costs a visitor nothing; what writes, mails, guesses or begins a session is counted by the address.
+    if (!signedIn && request.method !== 'POST' && !isToBegin) return;
     const seconds = signedIn
       ? await parts.limit(`session ${signedIn.id}`, signedIn.kind)
       : await parts.limit(`address ${parts.hearing.address(request)}`, 'visitor');
@@ -164,6 +174,7 @@ export function portalPages(parts: PortalParts): RequestHandler {
     if (!known) parts.log.error({ requestId: parts.hearing.requestId(request), err: error }, 'a page failed');
     // The audit hears of a customer who asks for what is not theirs.
     if (session?.caller) parts.hearing.caller(request, session.caller);
+    if (known) parts.hearing.refused(request, known);
     if (response.headersSent) {
       response.destroy();
       return;
@@ -184,7 +195,7 @@ export function portalPages(parts: PortalParts): RequestHandler {
           <Apology
             status={status}
             // Why a thing is not there is told to nobody: another's and no one's look alike.
-            message={status === 404 || known === undefined ? undefined : known.message}
+            message={status === 404 || known === undefined ? undefined : sentencesOf(known)}
             requestId={parts.hearing.requestId(request)}
             home={session?.kind === 'operator' ? '/desk' : session?.kind === 'customer' ? '/account' : '/plans'}
           />
@@ -197,6 +208,7 @@ export function portalPages(parts: PortalParts): RequestHandler {
     switch (reply.kind) {
       case 'page':
         setPageHeaders(response, reply.cardOrigin);
+        if (reply.problem) parts.hearing.refused(context.request, reply.problem);
         return sendHtml(context, reply.status, `<!doctype html>${drawn(context, reply)}`);
       case 'fragment':
         setPageHeaders(response);
@@ -221,14 +233,29 @@ export function portalPages(parts: PortalParts): RequestHandler {
         return;
       }
       case 'events':
+        return stream(context, reply);
+    }
+  }
+
+  /** The stream begins with the first that there is to say: what is refused before is answered as everywhere. */
+  async function stream({ request, response }: Context, { run }: Events): Promise<void> {
+    const say = (event: string, data: object): void => {
+      if (!response.headersSent) {
         setPageHeaders(response);
         response.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
-        await reply.run((event, data) => {
-          response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-        });
-        response.end();
-        return;
+      }
+      response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    };
+    try {
+      await run(say);
+    } catch (error) {
+      if (!response.headersSent) throw error;
+      const known = error instanceof AirtimeError ? error : undefined;
+      if (known) parts.hearing.refused(request, known);
+      else parts.log.error({ requestId: parts.hearing.requestId(request), err: error }, 'a turn failed');
+      say('error', { message: known?.message ?? 'Something went wrong. Say it again.' });
     }
+    response.end();
   }
 
   function facts({ path, secret, session }: Context): PageFacts {
@@ -271,6 +298,10 @@ export function portalPages(parts: PortalParts): RequestHandler {
     answer(request, response).catch(next);
   };
 }
+
+/** What was wrong and what to do, for a page that has no field to say it at. */
+const sentencesOf = ({ message, faults }: AirtimeError): string =>
+  [message, ...faults.map(({ rule, remedy }) => `${rule} ${remedy}`)].join(' ');
 
 function unfound(found: 'other-method' | undefined): AirtimeError {
   return found === 'other-method'

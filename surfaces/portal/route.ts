@@ -1,9 +1,10 @@
 import type { ComponentChildren } from 'preact';
 import type { z } from 'zod';
 import type { Caller } from '../../kernel/caller.ts';
+import type { AirtimeError } from '../../kernel/error.ts';
 import type { AssetName } from './assets.ts';
-import type { Form } from './form.ts';
-import type { Entered, PortalGuard, PortalParts, PortalSession } from './parts.ts';
+import type { Form, Problem } from './form.ts';
+import type { Entered, PortalParts, PortalSession } from './parts.ts';
 
 /** For whom a page is. A visitor's pages are for everybody. */
 export type Audience = 'visitor' | 'customer' | 'operator';
@@ -27,23 +28,23 @@ export interface Visit {
   readonly query: URLSearchParams;
   /** What was typed; empty for a page that is only looked at. */
   readonly form: Form;
+  /** Whether a form was sent; else a page is only looked at. */
+  readonly isForm: boolean;
   /** The session, also on a page for everybody; none on such a page without a form. */
   readonly session: PortalSession | undefined;
   /** The secret of its cookie, for the portal's door. Empty without a session. */
   readonly secret: string;
   /** Whose tools are used: of the session, or of a visitor, who owns nothing. */
   readonly caller: Caller;
-  /** Where the request comes from, for limits. */
-  readonly address: string;
   /** Whether a script asked for a stream of events. */
   readonly wantsEvents: boolean;
   readonly parts: PortalParts;
-  /** Whether a guard stands; all do, except in a proof of what one is good for. */
-  stands(guard: PortalGuard): boolean;
   /** Asks a query of the house as the caller; the customer is never named, the session says who. @throws as ToolDoor.run */
   read<Output>(query: { readonly name: string; readonly output: z.ZodType<Output> }, input: object): Promise<Output>;
   /** Runs a tool of the caller. @throws as ToolDoor.run */
   run(tool: string, input: object): Promise<unknown>;
+  /** Tells the audit of a refusal that the answer does not show. */
+  refused(error: AirtimeError): void;
   /** A path of ours that a page is told to go on to, or another where it is none of ours. */
   ownPath(given: string | null, otherwise: string): string;
 }
@@ -54,6 +55,8 @@ export type Section = 'shop' | 'account' | 'desk' | 'plain';
 export interface Page {
   readonly kind: 'page';
   readonly status: number;
+  /** What was refused, where the page comes back with it: its status is the page's. */
+  readonly problem: Pick<Problem, 'status' | 'reason'> | undefined;
   readonly title: string;
   readonly section: Section;
   /** `narrow` for a form or a text, `wide` for tables. */
@@ -97,7 +100,8 @@ export type Reply = Page | Redirect | Download | Events | Fragment;
 export function page(given: Pick<Page, 'title' | 'body'> & Partial<Omit<Page, 'kind'>>): Page {
   return {
     kind: 'page',
-    status: 200,
+    status: given.problem?.status ?? 200,
+    problem: undefined,
     section: 'account',
     width: 'normal',
     scripts: [],

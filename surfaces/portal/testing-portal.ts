@@ -1,11 +1,12 @@
 import pino from 'pino';
 import { Registry } from 'prom-client';
+import type { CardGateway } from '../../adapters/card-gateway.ts';
 import { assistantOf } from '../../app/chat.ts';
 import { mountPortal, type PortalWiring } from '../../app/portal.ts';
 import { type House, openHouse } from '../../doctrine/house.ts';
 import { recordOwnershipTrip } from '../../policy/audit/commands.ts';
 import { commands } from '../../policy/commands.ts';
-import { execute } from '../../policy/core/command.ts';
+import { execute, type Policy } from '../../policy/core/command.ts';
 import { runStatement } from '../../policy/core/transaction.ts';
 import { createAccessToken } from '../../policy/identity/access-token.ts';
 import { queriesFor } from '../../tools/queries.ts';
@@ -43,8 +44,10 @@ export interface Portal {
   customer(): Promise<{ browser: Browser; email: string; customer: string; line: string; order: string; bill: string }>;
   /** An operator at the desk, with the scopes of a token. */
   operator(scopes?: readonly string[]): Promise<Browser>;
-  /** How many refusals the audit holds with this status. */
-  audited(status: number): Promise<number>;
+  /** What the audit holds of refusals that came after this was asked the last time. */
+  refusals(): Promise<
+    { door: string; operation: string; status: number; code: string; audience: string | null; count: number }[]
+  >;
   close(): Promise<void>;
 }
 
@@ -66,7 +69,11 @@ export function formsOf(html: string): { action: string; fields: Record<string, 
 }
 
 export async function openPortal(
-  given: Pick<PortalWiring, 'guardsOff' | 'wrap'> & { publicUrl?: string; limit?: PortalWiring['limit'] } = {},
+  given: Pick<PortalWiring, 'guardsOff' | 'wrap'> & {
+    publicUrl?: string;
+    limit?: PortalWiring['limit'];
+    beginCard?: CardGateway['beginCard'];
+  } = {},
 ): Promise<Portal> {
   const house = await openHouse();
   const clock = { now: () => new Date(), sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms)) };
@@ -81,7 +88,11 @@ export async function openPortal(
       address: undefined,
       requestId: caller.requestId ?? '',
     });
-  const { policy } = house;
+  const { beginCard } = given;
+  const { gateway } = house.policy.outside;
+  const policy: Policy = beginCard
+    ? { ...house.policy, outside: { ...house.policy.outside, gateway: { ...gateway, kind: 'stripe', beginCard } } }
+    : house.policy;
   const tools = makeTools({
     policy,
     pool: house.pool,
@@ -112,7 +123,13 @@ export async function openPortal(
       onAttempt: () => undefined,
       onForeign: async () => undefined,
     }),
-    stripe: undefined,
+    stripe: beginCard && {
+      secretKey: 'sk_test',
+      publishableKey: 'pk_test_of_the_pages',
+      webhookSecret: undefined,
+      url: undefined,
+      returnUrl: undefined,
+    },
     publicUrl: given.publicUrl ?? door.url,
     trustedProxies: 0,
     limit: given.limit ?? (() => undefined),
@@ -128,6 +145,8 @@ export async function openPortal(
     if (!latest) throw new Error(`nothing was mailed to ${email}`);
     return latest.text;
   };
+
+  let heard = new Map<string, number>();
 
   function browser(): Browser {
     const nothing: Seen = { status: 0, path: '/', text: '', headers: new Headers() };
@@ -208,14 +227,20 @@ export async function openPortal(
         throw new Error(`not signed in: ${own.page.status} ${own.page.text}`);
       return own;
     },
-    async audited(status) {
+    async refusals() {
       await recorder.stop();
-      const [all] = await runStatement<{ count: bigint }>(
+      const rows = await runStatement<Awaited<ReturnType<Portal['refusals']>>[number]>(
         house.pool,
-        'SELECT coalesce(sum("count"), 0)::bigint AS count FROM "refusal" WHERE "status" = $1',
-        [status],
+        `SELECT "door", "operation", "status", "code", "audience", sum("count")::int AS count FROM "refusal"
+          GROUP BY 1, 2, 3, 4, 5 ORDER BY max("last_at"), 2`,
+        [],
       );
-      return Number(all?.count ?? 0);
+      const before = heard;
+      heard = new Map(rows.map(({ count, ...row }) => [JSON.stringify(row), count]));
+      return rows.flatMap(({ count, ...row }) => {
+        const more = count - (before.get(JSON.stringify(row)) ?? 0);
+        return more > 0 ? [{ ...row, count: more }] : [];
+      });
     },
     async close() {
       await door.server.close(1000);

@@ -12,7 +12,7 @@ function askPage(visit: Visit, problem?: Problem): Page {
     title: 'Sign in to the desk',
     section: 'desk',
     width: 'narrow',
-    status: problem?.status ?? 200,
+    problem,
     body: (
       <>
         <Heading title="Sign in to the desk" lead="For operators. What you see here, the terminal shows too." />

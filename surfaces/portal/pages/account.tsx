@@ -1,30 +1,31 @@
 import { type BillView, listBills, showBill } from '../../../read/views/bill.ts';
 import { showCustomer } from '../../../read/views/customer.ts';
-import { emailForm, type Problem, problemOf, Form as Typed, wanted } from '../form.ts';
+import { type Problem, problemOf, wanted } from '../form.ts';
 import { Heading } from '../layout.tsx';
 import { download, type Page, page, type Reply, type Route, redirect, type Visit } from '../route.ts';
-import { ActionButton, Actions, Form, ProblemSummary, TextField } from '../ui/form.tsx';
+import { ActionButton, ProblemSummary } from '../ui/form.tsx';
 import { Done } from '../ui/notices.tsx';
 import { Badge, ButtonLink, Card, Pairs, Table } from '../ui/parts.tsx';
-import { day, longDay, minute, phone } from '../ui/words.ts';
-import { CardForm, cardPage, openCardEntry } from './card-form.tsx';
+import { cardWords, day, longDay } from '../ui/words.ts';
+import { CardForm, cardPage, cardWanted, isToOpen, openCardEntry } from './card-form.tsx';
 import { proposed } from './confirm.tsx';
-import { cardWords } from './sign-up.tsx';
 
 // ---- cards ----
 
-async function cardsPage(visit: Visit, problem?: Problem): Promise<Page> {
+/** @param problem with a new card, or with one of the list: each is said where it was met. */
+async function cardsPage(visit: Visit, problem?: { ofNew?: Problem; ofList?: Problem }): Promise<Page> {
   const { cards, now } = await visit.read(showCustomer, {});
   const entry = await openCardEntry(visit);
   return page({
     title: 'Cards',
     width: 'narrow',
-    status: problem?.status ?? 200,
+    problem: problem?.ofNew ?? problem?.ofList,
     ...cardPage(entry),
     body: (
       <>
         <Heading title="Cards" lead="Renewals and top-ups are paid by the first of them." />
         <Done visit={visit} />
+        {problem?.ofList ? <ProblemSummary problem={problem.ofList} /> : null}
         <Card>
           {cards.length === 0 ? (
             <p class="empty">No card is on file.</p>
@@ -64,7 +65,7 @@ async function cardsPage(visit: Visit, problem?: Problem): Promise<Page> {
           )}
         </Card>
         <Card title="Another card">
-          <CardForm cards={entry} action="/account/cards" label="Put it on file" problem={problem} />
+          <CardForm cards={entry} action="/account/cards" label="Put it on file" problem={problem?.ofNew} />
         </Card>
         <p class="fine">Putting a card on file charges nothing.</p>
       </>
@@ -74,13 +75,12 @@ async function cardsPage(visit: Visit, problem?: Problem): Promise<Page> {
 
 async function addCard(visit: Visit): Promise<Reply> {
   try {
-    const { token } = wanted(visit.form, [
-      { name: 'token', label: 'The card', pattern: /^[\w-]{4,120}$/, remedy: 'Choose or type a card.' },
-    ]);
+    if (isToOpen(visit.form)) return await cardsPage(visit);
+    const { token } = wanted(visit.form, [cardWanted]);
     await visit.run('card.add', { token });
     return redirect('/account/cards?done=card-added');
   } catch (error) {
-    return cardsPage(visit, problemOf(error));
+    return cardsPage(visit, { ofNew: problemOf(error) });
   }
 }
 
@@ -89,7 +89,7 @@ async function preferCard(visit: Visit): Promise<Reply> {
     await visit.run('card.prefer', { cardId: visit.params.cardId ?? '' });
     return redirect('/account/cards?done=card-preferred');
   } catch (error) {
-    return cardsPage(visit, problemOf(error));
+    return cardsPage(visit, { ofList: problemOf(error) });
   }
 }
 
@@ -97,7 +97,7 @@ async function removeCard(visit: Visit): Promise<Reply> {
   try {
     return await proposed(visit, 'card.remove', { cardId: visit.params.cardId ?? '' });
   } catch (error) {
-    return cardsPage(visit, problemOf(error));
+    return cardsPage(visit, { ofList: problemOf(error) });
   }
 }
 
@@ -167,9 +167,8 @@ async function receipt(visit: Visit): Promise<Reply> {
         />
         <Card>
           <ul class="rows">
-            {bill.lines.map((line, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: a page is drawn once
-              <li key={index}>
+            {bill.lines.map((line) => (
+              <li key={`${line.name} ${line.from} ${line.to}`}>
                 <div class="row">
                   <span>
                     <span class="row-name">{line.name}</span>
@@ -227,76 +226,6 @@ async function receiptDownload(visit: Visit): Promise<Reply> {
   return download(`receipt-${bill.billNo ?? bill.id}.txt`, 'text/plain; charset=utf-8', receiptText(bill));
 }
 
-// ---- details ----
-
-async function details(visit: Visit, problem?: Problem): Promise<Page> {
-  const customer = await visit.read(showCustomer, {});
-  const contact = (medium: string) => customer.contacts.find((one) => one.medium === medium)?.value ?? '';
-  const email = contact('email');
-  const given = contact('phone') || contact('mobile');
-  return page({
-    title: 'Details',
-    width: 'narrow',
-    status: problem?.status ?? 200,
-    body: (
-      <>
-        <Heading title="Details" />
-        <Done visit={visit} />
-        <Card>
-          <Pairs
-            items={[
-              ['Name', customer.name],
-              ['E-mail', email],
-              ['Phone', /^\d+$/.test(given) ? phone(given) : given],
-              ['Customer since', longDay(customer.createdAt, customer.timeZone)],
-            ]}
-          />
-        </Card>
-        <Card title="Change how we reach you">
-          {problem && problem.faults.length === 0 ? <ProblemSummary problem={problem} /> : null}
-          <Form
-            action="/account/details"
-            problem={problem && problem.faults.length > 0 ? problem : undefined}
-            values={problem ? visit.form : new Typed()}
-          >
-            <TextField
-              name="email"
-              label="E-mail address"
-              hint="Codes and receipts go there. The change is confirmed by a code to the old one."
-              type="email"
-              inputmode="email"
-              autocomplete="email"
-              value={email}
-            />
-            <TextField
-              name="phone"
-              label="Another phone, if you like"
-              type="tel"
-              inputmode="tel"
-              autocomplete="tel"
-              value={given}
-              isRequired={false}
-            />
-            <Actions label="Go on" />
-          </Form>
-        </Card>
-      </>
-    ),
-  });
-}
-
-async function changeDetails(visit: Visit): Promise<Reply> {
-  try {
-    const { email } = wanted(visit.form, [
-      { name: 'email', label: 'The e-mail address', pattern: emailForm, remedy: 'Type it as in ada@example.com.' },
-    ]);
-    const given = visit.form.text('phone');
-    return await proposed(visit, 'customer.change_contact', { email, ...(given === '' ? {} : { phone: given }) });
-  } catch (error) {
-    return details(visit, problemOf(error));
-  }
-}
-
 const own = { audience: 'customer' } as const;
 
 export const accountRoutes: readonly Route[] = [
@@ -313,6 +242,4 @@ export const accountRoutes: readonly Route[] = [
     operation: 'receiptDownload',
     handle: receiptDownload,
   },
-  { method: 'GET', path: '/account/details', ...own, operation: 'details', handle: (visit) => details(visit) },
-  { method: 'POST', path: '/account/details', ...own, operation: 'changeDetails', handle: changeDetails },
 ];

@@ -1,20 +1,36 @@
 import { AirtimeError } from '../../../kernel/error.ts';
-import type { Problem } from '../form.ts';
+import type { Problem, Form as Typed } from '../form.ts';
 import type { CardEntry } from '../parts.ts';
 import type { Page, Visit } from '../route.ts';
-import { Actions, Choices, Form, Hidden } from '../ui/form.tsx';
+import { ActionButton, Actions, Choices, Form, Hidden } from '../ui/form.tsx';
 import { Notice } from '../ui/parts.tsx';
 
 const stripeOrigin = 'https://js.stripe.com';
 
-/** A card form that is ready to be shown: with the gateway's element, a card was begun there. */
+/** The card that a form brings: a name for it, never its number. */
+export const cardWanted = {
+  name: 'token',
+  label: 'The card',
+  pattern: /^[\w-]{4,120}$/,
+  remedy: 'Choose or type a card.',
+} as const;
+
+/** Whether the form asks for nothing but the field of the gateway. */
+export const isToOpen = (form: Typed): boolean => form.text('open') !== '';
+
+/** A card form as it is shown: with the gateway's element a card was begun there, or will be once somebody asks. */
 export type OpenCardEntry =
   | Exclude<CardEntry, { kind: 'stripe' }>
+  | { readonly kind: 'closed' }
   | { readonly kind: 'stripe'; readonly publishableKey: string; readonly clientSecret: string };
 
-/** Makes the card form ready. A gateway that is away leaves a page that says so. */
-export async function openCardEntry({ parts: { cards, log } }: Visit): Promise<OpenCardEntry> {
+/**
+ * Makes the card form ready. A card is begun at the gateway only for who sends a form: looking costs nothing there, however
+ * often somebody looks. A gateway that is away leaves a page that says so.
+ */
+export async function openCardEntry({ isForm, parts: { cards, log } }: Visit): Promise<OpenCardEntry> {
   if (cards.kind !== 'stripe') return cards;
+  if (!isForm) return { kind: 'closed' };
   try {
     return { kind: 'stripe', publishableKey: cards.publishableKey, clientSecret: (await cards.begin()).clientSecret };
   } catch (error) {
@@ -50,6 +66,7 @@ export function CardForm({
       </Notice>
     );
   }
+  if (cards.kind === 'closed') return <ActionButton action={action} label="Type a card" fields={{ open: 'yes' }} />;
   return (
     <Form action={action} problem={problem}>
       {cards.kind === 'sandbox' ? (

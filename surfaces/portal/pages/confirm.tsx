@@ -1,4 +1,4 @@
-import { AirtimeError } from '../../../kernel/error.ts';
+import { AirtimeError, conflict } from '../../../kernel/error.ts';
 import { isJsonObject, type JsonObject } from '../../../kernel/json.ts';
 import type { Proposal } from '../../../tools/registry.ts';
 import { type Problem, problemOf } from '../form.ts';
@@ -130,7 +130,7 @@ function confirmPage({
   return page({
     title: act.title,
     width: 'narrow',
-    status: problem?.status ?? 200,
+    problem,
     body: (
       <>
         <Heading title={act.title} back={{ to: act.back(input), label: 'Back, and change nothing' }} />
@@ -189,17 +189,34 @@ function inputOf(text: string): JsonObject {
   return read;
 }
 
+/**
+ * The code first, and then what it confirms. A yes that is sent again finds its code used and its proposal done: what
+ * decides is the confirmation, which is answered as it was the first time or refused.
+ */
 async function confirm(visit: Visit): Promise<Reply> {
   const { tool, act, input, confirmation } = sent(visit);
+  let doubt: unknown;
   try {
     const code = codeIn(visit.form);
     await visit.parts.door.giveSecondCode(visit.secret, { confirmation, code });
+  } catch (error) {
+    if (!(error instanceof AirtimeError) || ![404, 422].includes(error.status))
+      return again(visit, { tool, input, confirmation }, problemOf(error));
+    doubt = error;
+  }
+  try {
     const { result } = await visit.parts.tools.confirm(tool, input, visit.caller, confirmation);
     return redirect(act.next(input, isJsonObject(result) ? result : {}));
   } catch (error) {
-    return again(visit, { tool, input, confirmation }, problemOf(error));
+    if (doubt === undefined) return again(visit, { tool, input, confirmation }, problemOf(error));
+    return isGone(doubt)
+      ? refusedPage(tool, input, problemOf(error))
+      : again(visit, { tool, input, confirmation }, problemOf(doubt));
   }
 }
+
+/** Whether there is no such proposal, or none that still waits. */
+const isGone = (error: unknown): boolean => error instanceof AirtimeError && error.status === 404;
 
 /** The page as it was, with what went wrong; what may no longer be done at all is said alone. */
 async function again(
@@ -220,7 +237,7 @@ function refusedPage(tool: string, input: JsonObject, problem: Problem): Page {
   return page({
     title: act.title,
     width: 'narrow',
-    status: problem.status,
+    problem,
     body: (
       <>
         <Heading title={act.title} back={{ to: act.back(input), label: 'Back' }} />
@@ -233,6 +250,12 @@ function refusedPage(tool: string, input: JsonObject, problem: Problem): Page {
   });
 }
 
+const nothingWaits = (): AirtimeError =>
+  conflict(
+    'proposal.waits',
+    'Nothing waits for a code here any more: it was done already, or it waited too long. Look whether it was done before you begin again.',
+  );
+
 async function mailAgain(visit: Visit): Promise<Reply> {
   const { tool, input, confirmation } = sent(visit);
   try {
@@ -240,6 +263,7 @@ async function mailAgain(visit: Visit): Promise<Reply> {
     await visit.parts.door.requestSecondCode(visit.secret, { confirmation, what });
     return await again(visit, { tool, input, confirmation }, undefined);
   } catch (error) {
+    if (isGone(error)) return refusedPage(tool, input, problemOf(nothingWaits()));
     return again(visit, { tool, input, confirmation }, problemOf(error));
   }
 }

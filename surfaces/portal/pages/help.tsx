@@ -1,10 +1,9 @@
-import { AirtimeError } from '../../../kernel/error.ts';
 import { listTickets, showTicket } from '../../../read/views/ticket.ts';
 import { type Problem, problemOf, Form as Typed, wanted } from '../form.ts';
 import { Heading } from '../layout.tsx';
-import type { ChatAnswer, ChatTurn } from '../parts.ts';
 import { type Page, page, type Reply, type Route, redirect, type Visit } from '../route.ts';
-import { Actions, Form, Hidden, TextArea, TextField } from '../ui/form.tsx';
+import { Conversation, say, type Talk, type TalkPlace } from '../talk.tsx';
+import { Actions, Form, TextArea, TextField } from '../ui/form.tsx';
 import { Done } from '../ui/notices.tsx';
 import { Badge, ButtonLink, Card, toneOf } from '../ui/parts.tsx';
 import { day, minute, stateWord } from '../ui/words.ts';
@@ -63,7 +62,7 @@ function newTicketPage(visit: Visit, problem?: Problem): Page {
   return page({
     title: 'Open a ticket',
     width: 'narrow',
-    status: problem?.status ?? 200,
+    problem,
     body: (
       <>
         <Heading title="What is wrong?" back={{ to: '/account/help', label: 'Help' }} />
@@ -95,7 +94,7 @@ async function ticketPage(visit: Visit, problem?: Problem): Promise<Page> {
   return page({
     title: ticket.name,
     width: 'narrow',
-    status: problem?.status ?? 200,
+    problem,
     body: (
       <>
         <Heading title={ticket.name} back={{ to: '/account/help', label: 'Help' }}>
@@ -155,21 +154,19 @@ async function addNote(visit: Visit): Promise<Reply> {
 
 // ---- the assistant ----
 
-const textMax = 4000;
-const saying = { name: 'text', label: 'What you say', max: textMax, remedy: 'Type a line.' } as const;
+const place: TalkPlace = {
+  path: '/account/chat',
+  label: 'Your question',
+  button: 'Ask',
+  using: () => 'Looking it up…',
+  proposal: proposePath,
+};
 
-interface Talk {
-  readonly id: string;
-  readonly turns: readonly ChatTurn[];
-  readonly proposals?: ChatAnswer['proposals'];
-  readonly problem?: Problem;
-}
-
-function chatPage(visit: Visit, { id, turns, proposals = [], problem }: Talk): Page {
+function chatPage(visit: Visit, talk: Talk): Page {
   return page({
     title: 'Ask',
     width: 'narrow',
-    status: problem?.status ?? 200,
+    problem: talk.problem,
     scripts: ['chat.js'],
     body: (
       <>
@@ -178,36 +175,7 @@ function chatPage(visit: Visit, { id, turns, proposals = [], problem }: Talk): P
           lead="About your lines, your plan, or how something works. What costs money is shown to you first."
           back={{ to: '/account/help', label: 'Help' }}
         />
-        <ol class="chat-log" aria-live="polite" aria-label="What was said">
-          {turns.flatMap(({ said, reply, at }) => [
-            <li key={`${at} said`} class="said by-person">
-              {said}
-            </li>,
-            reply === null ? null : (
-              <li key={`${at} reply`} class="said by-assistant">
-                {reply}
-              </li>
-            ),
-          ])}
-          {proposals.map(({ tool, arguments: input, what }) => (
-            <li key={what} class="chat-proposal">
-              <ButtonLink to={proposePath(tool, input)}>{what}</ButtonLink>
-            </li>
-          ))}
-        </ol>
-        <Form
-          action="/account/chat"
-          problem={problem}
-          values={problem ? visit.form : new Typed()}
-          class="form chat-form"
-        >
-          <Hidden name="conversation" value={id} />
-          <TextArea name="text" label="Your question" rows={2} max={textMax} />
-          <Actions
-            label="Ask"
-            {...(turns.length > 0 ? { away: { to: '/account/chat?new=1', label: 'Begin anew' } } : {})}
-          />
-        </Form>
+        <Conversation visit={visit} place={place} talk={talk} />
       </>
     ),
   });
@@ -218,44 +186,6 @@ async function chat(visit: Visit): Promise<Reply> {
   const [last] = asked === null && visit.query.get('new') === null ? await visit.parts.chat.list(visit.caller) : [];
   const id = asked ?? last?.id;
   return chatPage(visit, id === undefined ? { id: '', turns: [] } : await visit.parts.chat.read(visit.caller, id));
-}
-
-async function say(visit: Visit): Promise<Reply> {
-  const { chat: assistant, log } = visit.parts;
-  const given = visit.form.text('conversation');
-  const conversation = async (): Promise<string> => (given === '' ? (await assistant.begin(visit.caller)).id : given);
-  if (visit.wantsEvents) {
-    return {
-      kind: 'events',
-      async run(send) {
-        try {
-          const { text } = wanted(visit.form, [saying]);
-          const id = await conversation();
-          send('conversation', { id });
-          const answer = await assistant.say(visit.caller, id, text, () => send('tool', { text: 'Looking it up…' }));
-          const proposals = answer.proposals.map(({ tool, arguments: input, what }) => ({
-            what,
-            path: proposePath(tool, input),
-          }));
-          send('turn', { reply: answer.reply, proposals });
-        } catch (error) {
-          if (!(error instanceof AirtimeError)) log.error({ err: error }, 'a turn failed');
-          const known = error instanceof AirtimeError ? error.message : 'Something went wrong. Say it again.';
-          send('error', { message: known });
-        }
-      },
-    };
-  }
-  try {
-    const { text } = wanted(visit.form, [saying]);
-    const id = await conversation();
-    const { proposals } = await assistant.say(visit.caller, id, text, () => undefined);
-    return chatPage(visit, { ...(await assistant.read(visit.caller, id)), proposals });
-  } catch (error) {
-    const problem = problemOf(error);
-    const talk = given === '' ? { id: '', turns: [] } : await assistant.read(visit.caller, given);
-    return chatPage(visit, { ...talk, problem });
-  }
 }
 
 const own = { audience: 'customer' } as const;
@@ -273,5 +203,11 @@ export const helpRoutes: readonly Route[] = [
   { method: 'GET', path: '/account/help/:ticketId', ...own, operation: 'ticket', handle: (visit) => ticketPage(visit) },
   { method: 'POST', path: '/account/help/:ticketId/note', ...own, operation: 'noteOnTicket', handle: addNote },
   { method: 'GET', path: '/account/chat', ...own, operation: 'chat', handle: chat },
-  { method: 'POST', path: '/account/chat', ...own, operation: 'say', handle: say },
+  {
+    method: 'POST',
+    path: '/account/chat',
+    ...own,
+    operation: 'say',
+    handle: (visit) => say(visit, place, (talk) => chatPage(visit, talk)),
+  },
 ];

@@ -66,9 +66,48 @@ export function outcomeOf(order: OrderView): Outcome {
   return { kind: order.items.every(({ action }) => action !== 'add') ? 'waiting' : 'running' };
 }
 
+export interface MoneyWords {
+  readonly title: string;
+  readonly detail: string | null;
+}
+
+type Payment = NonNullable<OrderView['items'][number]['payment']>;
+
+function wordsOf({ state, amount, refunded }: Payment, isReady: boolean): MoneyWords | undefined {
+  const sum = amount?.text ?? 'The money';
+  if (state === 'done') return { title: `${sum} was taken from your card and given back`, detail: null };
+  if (state === 'captured') {
+    if (refunded !== null)
+      return { title: `${sum} was taken from your card`, detail: `${refunded.text} of it was given back.` };
+    return {
+      title: `${sum} was taken from your card`,
+      detail: isReady ? 'It paid what is ready.' : 'It goes back to the card; that can take a moment.',
+    };
+  }
+  if (state === 'authorized')
+    return { title: 'Nothing was taken from your card', detail: `${sum} is put aside on it, and will be let go.` };
+  if (state === 'canceled')
+    return { title: 'Nothing was taken from your card', detail: `${sum} was put aside on it, and was let go.` };
+  return undefined;
+}
+
+/** What became of the money of an order that did not go through: what its payments say, and nothing that is hoped for. */
+export function moneyOf(order: OrderView): MoneyWords {
+  const words = order.items.flatMap(({ payment, state }) => {
+    const said = payment ? wordsOf(payment, state === 'completed') : undefined;
+    return said ? [said] : [];
+  });
+  // What was taken is said before what was not.
+  return (
+    words.find(({ title }) => !title.startsWith('Nothing')) ??
+    words[0] ?? { title: 'Nothing was taken from your card', detail: null }
+  );
+}
+
 async function show(visit: Visit): Promise<Reply> {
   const order = await visit.read(showOrder, { orderId: visit.params.orderId ?? '' });
   const outcome = outcomeOf(order);
+  const money = moneyOf(order);
   const line = order.items.find(({ subscriptionId }) => subscriptionId !== null)?.subscriptionId;
   const isNewLine = order.items.some(({ stages }) => stages.some(({ name }) => name === 'enabled'));
   const title =
@@ -93,7 +132,8 @@ async function show(visit: Visit): Promise<Reply> {
           back={line ? { to: `/account/lines/${line}`, label: 'Your line' } : { to: '/account', label: 'Overview' }}
         />
         {outcome.kind === 'failed' ? (
-          <Notice tone="bad" title="Nothing was taken from your card">
+          <Notice tone="bad" title={money.title}>
+            {money.detail === null ? null : <p>{money.detail}</p>}
             {outcome.reason === null ? null : <p>{outcome.reason}</p>}
             {outcome.isDeclined ? (
               <ButtonLink to="/account/cards" kind="secondary">

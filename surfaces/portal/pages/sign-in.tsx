@@ -1,7 +1,9 @@
 import { emailForm, type Problem, problemOf, Form as Typed, wanted } from '../form.ts';
 import { Heading } from '../layout.tsx';
+import type { Entered } from '../parts.ts';
 import { type Page, page, type Reply, type Route, redirect, type Visit } from '../route.ts';
 import { Actions, CodeField, Form, Hidden, TextField } from '../ui/form.tsx';
+import { Done } from '../ui/notices.tsx';
 
 export const codeWanted = {
   name: 'code',
@@ -20,10 +22,11 @@ function askPage(visit: Visit, problem?: Problem): Page {
     title: 'Sign in',
     section: 'shop',
     width: 'narrow',
-    status: problem?.status ?? 200,
+    problem,
     body: (
       <>
         <Heading title="Sign in" lead="We mail you a code. There is no password to remember or to lose." />
+        <Done visit={visit} />
         <Form action="/sign-in" problem={problem} values={visit.form}>
           <Hidden name="next" value={visit.ownPath(visit.query.get('next') ?? visit.form.text('next'), '')} />
           <TextField name="email" label="E-mail address" type="email" autocomplete="email" inputmode="email" />
@@ -42,7 +45,7 @@ function codePage(visit: Visit, email: string, problem?: Problem): Page {
     title: 'Enter the code',
     section: 'shop',
     width: 'narrow',
-    status: problem?.status ?? 200,
+    problem,
     body: (
       <>
         <Heading
@@ -103,7 +106,7 @@ function linkPage(visit: Visit, problem?: Problem): Page {
     title: 'Sign in',
     section: 'shop',
     width: 'narrow',
-    status: problem?.status ?? 200,
+    problem,
     body: (
       <>
         <Heading title="Sign in here" lead="One more step, so that nobody but you uses the link of your mail." />
@@ -116,10 +119,14 @@ function linkPage(visit: Visit, problem?: Problem): Page {
   });
 }
 
+/** A link may prove an address and let nobody in. */
+const isProof = (came: Entered | 'addressProven'): came is 'addressProven' => came === 'addressProven';
+
 async function enterLink(visit: Visit): Promise<Reply> {
   try {
-    const entered = await visit.parts.door.signInByLink(visit.secret, { token: visit.form.text('token') });
-    return entered === 'addressProven' ? redirect('/account') : redirect('/account', entered);
+    const came = await visit.parts.door.signInByLink(visit.secret, { token: visit.form.text('token') });
+    if (!isProof(came)) return redirect('/account', came);
+    return redirect(`${visit.session?.kind === 'customer' ? '/account/details' : '/sign-in'}?done=address-proven`);
   } catch (error) {
     return linkPage(visit, problemOf(error));
   }

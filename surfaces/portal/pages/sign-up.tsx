@@ -1,17 +1,16 @@
 import type { ComponentChildren } from 'preact';
 import { AirtimeError } from '../../../kernel/error.ts';
-import { showOrder } from '../../../read/views/order.ts';
 import { emailForm, type Problem, problemOf, wanted } from '../form.ts';
 import { Heading } from '../layout.tsx';
 import type { SignUp } from '../parts.ts';
 import { type Page, page, type Reply, type Route, redirect, type Visit } from '../route.ts';
 import { ActionButton, Actions, Choices, CodeField, Form, Hidden, TextField } from '../ui/form.tsx';
 import { Card, Notice, Pairs } from '../ui/parts.tsx';
-import { phone } from '../ui/words.ts';
-import { CardForm, cardPage, openCardEntry } from './card-form.tsx';
-import { BankAsks, OrderProgress, outcomeOf } from './order.tsx';
-import { type Offering, offeringsOf } from './plans.tsx';
+import { cardWords, phone } from '../ui/words.ts';
+import { CardForm, cardPage, cardWanted, isToOpen, openCardEntry } from './card-form.tsx';
+import type { Offering } from './plans.tsx';
 import { codeIn } from './sign-in.tsx';
+import { draftOf, isLost, planOf } from './sign-up-draft.ts';
 
 // From a plan to a live line in a few screens. What was chosen is kept on the server by the session, so that going
 // back, reloading and a lost connection lose nothing.
@@ -40,7 +39,7 @@ function screen(
     title: given.title,
     section: 'shop',
     width: 'narrow',
-    status: given.problem?.status ?? 200,
+    problem: given.problem,
     ...more,
     body: (
       <>
@@ -50,15 +49,6 @@ function screen(
       </>
     ),
   });
-}
-
-async function planOf(visit: Visit, code: string): Promise<Offering | undefined> {
-  return (await offeringsOf(visit, 'plan')).find((one) => one.code === code || one.id === code);
-}
-
-/** The draft of this visit, or the screen where one begins. */
-async function draftOf(visit: Visit): Promise<SignUp | undefined> {
-  return visit.secret === '' ? undefined : visit.parts.door.readSignUp(visit.secret);
 }
 
 // ---- who ----
@@ -130,34 +120,38 @@ async function start(visit: Visit): Promise<Reply> {
 async function numbers(visit: Visit, problem?: Problem): Promise<Reply> {
   const draft = await draftOf(visit);
   if (draft === undefined) return redirect('/plans');
-  if (draft.state !== 'open') return redirect('/sign-up/order');
-  const held = draft.number?.msisdn;
+  if (draft.state === 'ordered') return redirect('/sign-up/order');
+  const held = isLost(draft) ? undefined : draft.number?.msisdn;
   const offered = (await visit.parts.door.offerNumbers(visit.secret)).filter((one) => one !== held);
   const choices = [...(held === undefined ? [] : [held]), ...offered].slice(0, 6);
+  const back =
+    draft.state === 'open' ? { to: '/sign-up', label: 'Your details' } : { to: '/sign-up/order', label: 'Your order' };
   return screen(
     1,
-    {
-      title: 'Choose your number',
-      lead: 'It is kept for you for a quarter of an hour.',
-      back: { to: '/sign-up', label: 'Your details' },
-      problem,
-    },
-    choices.length === 0 ? (
-      <Notice tone="warn" title="There are no numbers left at this moment">
-        <p>We are fetching more. Try again in a few minutes; what you typed is kept.</p>
-      </Notice>
-    ) : (
-      <Form action="/sign-up/number" problem={problem} values={visit.form}>
-        <Choices
-          name="msisdn"
-          label="Numbers that are free"
-          isCompact
-          {...(held ? { chosen: held } : choices[0] ? { chosen: choices[0] } : {})}
-          choices={choices.map((msisdn) => ({ value: msisdn, label: phone(msisdn) }))}
-        />
-        <Actions label="Take this number" away={{ to: '/sign-up/number', label: 'Show others' }} />
-      </Form>
-    ),
+    { title: 'Choose your number', lead: 'It is kept for you for a quarter of an hour.', back, problem },
+    <>
+      {isLost(draft) && problem === undefined ? (
+        <Notice tone="warn" title={`${phone(draft.number?.msisdn ?? null)} is kept for you no more`}>
+          <p>It waited for longer than a quarter of an hour. Choose again; everything else that you typed is kept.</p>
+        </Notice>
+      ) : null}
+      {choices.length === 0 ? (
+        <Notice tone="warn" title="There are no numbers left at this moment">
+          <p>We are fetching more. Try again in a few minutes; what you typed is kept.</p>
+        </Notice>
+      ) : (
+        <Form action="/sign-up/number" problem={problem} values={visit.form}>
+          <Choices
+            name="msisdn"
+            label="Numbers that are free"
+            isCompact
+            {...(choices[0] ? { chosen: held ?? choices[0] } : {})}
+            choices={choices.map((msisdn) => ({ value: msisdn, label: phone(msisdn) }))}
+          />
+          <Actions label="Take this number" away={{ to: '/sign-up/number', label: 'Show others' }} />
+        </Form>
+      )}
+    </>,
   );
 }
 
@@ -167,7 +161,8 @@ async function hold(visit: Visit): Promise<Reply> {
       { name: 'msisdn', label: 'The number', pattern: /^\d{6,15}$/, remedy: 'Choose one of those below.' },
     ]);
     await visit.parts.door.holdNumber(visit.secret, { msisdn });
-    return redirect('/sign-up/card');
+    // Whoever has confirmed already has a card on file, and is where the order is.
+    return redirect(visit.session?.kind === 'customer' ? '/sign-up/order' : '/sign-up/card');
   } catch (error) {
     return numbers(visit, problemOf(error));
   }
@@ -179,7 +174,7 @@ async function card(visit: Visit, problem?: Problem): Promise<Reply> {
   const draft = await draftOf(visit);
   if (draft === undefined) return redirect('/plans');
   if (draft.state !== 'open') return redirect('/sign-up/order');
-  if (draft.number === null) return redirect('/sign-up/number');
+  if (draft.number === null || isLost(draft)) return redirect('/sign-up/number');
   const cards = await openCardEntry(visit);
   return screen(
     2,
@@ -194,16 +189,10 @@ async function card(visit: Visit, problem?: Problem): Promise<Reply> {
   );
 }
 
-const tokenWanted = {
-  name: 'token',
-  label: 'The card',
-  pattern: /^[\w-]{4,120}$/,
-  remedy: 'Choose or type a card.',
-} as const;
-
 async function keepCard(visit: Visit): Promise<Reply> {
   try {
-    const { token } = wanted(visit.form, [tokenWanted]);
+    if (isToOpen(visit.form)) return await card(visit);
+    const { token } = wanted(visit.form, [cardWanted]);
     await visit.parts.door.keepCard(visit.secret, { token });
     await visit.parts.door.requestSignUpCode(visit.secret);
     return redirect('/sign-up/confirm');
@@ -218,7 +207,7 @@ async function summary(visit: Visit, problem?: Problem): Promise<Reply> {
   const draft = await draftOf(visit);
   if (draft === undefined) return redirect('/plans');
   if (draft.state !== 'open') return redirect('/sign-up/order');
-  if (draft.number === null) return redirect('/sign-up/number');
+  if (draft.number === null || isLost(draft)) return redirect('/sign-up/number');
   if (draft.card === null) return redirect('/sign-up/card');
   const plan = await planOf(visit, draft.offering);
   if (plan === undefined) return redirect('/plans');
@@ -257,11 +246,6 @@ async function summary(visit: Visit, problem?: Problem): Promise<Reply> {
   );
 }
 
-export function cardWords(card: { brand: string | null; lastFour: string | null }): string {
-  const brand = card.brand ?? 'card';
-  return `${brand.charAt(0).toUpperCase()}${brand.slice(1)} ••••\u00a0${card.lastFour ?? '????'}`;
-}
-
 async function mailAgain(visit: Visit): Promise<Reply> {
   try {
     await visit.parts.door.requestSignUpCode(visit.secret);
@@ -272,109 +256,19 @@ async function mailAgain(visit: Visit): Promise<Reply> {
 }
 
 async function confirm(visit: Visit): Promise<Reply> {
+  const draft = await draftOf(visit);
+  // Nobody is made a customer for the sake of a number that somebody else may have by now.
+  if (draft && isLost(draft)) return redirect('/sign-up/number');
   try {
     const entered = await visit.parts.door.confirmSignUp(visit.secret, { code: codeIn(visit.form) });
     // What goes wrong from here on is shown where it can be mended: the person is a customer now.
     await visit.parts.door.buySignUp(entered.secret).catch((error: unknown) => {
-      if (!(error instanceof AirtimeError)) visit.parts.log.error({ err: error }, 'a sign-up could not be ordered');
+      if (error instanceof AirtimeError) visit.refused(error);
+      else visit.parts.log.error({ err: error }, 'a sign-up could not be ordered');
     });
     return redirect('/sign-up/order', entered);
   } catch (error) {
     return summary(visit, problemOf(error));
-  }
-}
-
-// ---- and there it is ----
-
-const refreshSeconds = 2;
-
-async function progress(visit: Visit, problem?: Problem): Promise<Reply> {
-  const draft = await draftOf(visit);
-  if (draft === undefined) return redirect('/account');
-  const plan = await planOf(visit, draft.offering);
-  if (draft.orderId === null) return unpaid(visit, plan, problem);
-  const order = await visit.read(showOrder, { orderId: draft.orderId });
-  const outcome = outcomeOf(order);
-  const line = order.items[0]?.subscriptionId;
-  if (outcome.kind === 'done') return redirect(line ? `/account/lines/${line}/esim?done=live` : '/account');
-  if (outcome.kind === 'failed') return unpaid(visit, plan, problem, outcome);
-  return page({
-    title: 'On its way',
-    width: 'narrow',
-    refreshSeconds,
-    body: (
-      <>
-        <Heading title="On its way" lead="This takes some seconds. You may close the page: it goes on without you." />
-        <BankAsks order={order} />
-        <OrderProgress order={order} />
-        <p class="fine">
-          The page looks again by itself. <a href="/sign-up/order">Look now</a>
-        </p>
-      </>
-    ),
-  });
-}
-
-/** Paying did not work, or was not tried yet: what happened, and the ways on from here. */
-async function unpaid(
-  visit: Visit,
-  plan: Offering | undefined,
-  problem?: Problem,
-  outcome?: { isDeclined: boolean; reason: string | null },
-): Promise<Page> {
-  const cards = await openCardEntry(visit);
-  const isOurs = outcome !== undefined && !outcome.isDeclined;
-  return page({
-    title: outcome?.isDeclined ? 'The card was declined' : isOurs ? 'It did not work yet' : 'Almost there',
-    width: 'narrow',
-    status: problem?.status ?? 200,
-    ...cardPage(cards),
-    body: (
-      <>
-        <Heading
-          title={outcome?.isDeclined ? 'The card was declined' : isOurs ? 'It did not work yet' : 'Almost there'}
-          lead={
-            outcome?.isDeclined
-              ? 'Your bank said no, so nothing was taken. Your number is still kept for you: try another card.'
-              : isOurs
-                ? 'The network could not set up your line. Nothing was taken from your card, and you can try again.'
-                : 'Your details are saved, and nothing was charged yet.'
-          }
-        />
-        {outcome?.reason ? (
-          <Notice tone="bad" title={outcome.isDeclined ? 'What the bank said' : 'What happened'}>
-            <p>{outcome.reason}</p>
-          </Notice>
-        ) : null}
-        {outcome?.isDeclined ? null : (
-          <Card title={`Try again${plan?.price ? `: ${plan.price.text}` : ''}`}>
-            <p>With the card that you gave.</p>
-            <div class="line-acts">
-              <ActionButton action="/sign-up/again" label="Pay and get the line" kind="primary" />
-            </div>
-          </Card>
-        )}
-        <Card
-          title={outcome?.isDeclined ? `Another card${plan?.price ? `: ${plan.price.text}` : ''}` : 'Or another card'}
-        >
-          <CardForm cards={cards} action="/sign-up/again" label="Pay with this card" problem={problem} />
-        </Card>
-        <p class="fine">
-          Not now? <a href="/account">Your account</a> is there when you are.
-        </p>
-      </>
-    ),
-  });
-}
-
-async function payAgain(visit: Visit): Promise<Reply> {
-  try {
-    const token = visit.form.text('token');
-    if (token !== '') await visit.parts.door.keepCard(visit.secret, { token: wanted(visit.form, [tokenWanted]).token });
-    await visit.parts.door.buySignUp(visit.secret);
-    return redirect('/sign-up/order');
-  } catch (error) {
-    return progress(visit, problemOf(error));
   }
 }
 
@@ -396,12 +290,4 @@ export const signUpRoutes: readonly Route[] = [
   },
   { method: 'POST', path: '/sign-up/code', audience: 'visitor', operation: 'requestSignUpCode', handle: mailAgain },
   { method: 'POST', path: '/sign-up/confirm', audience: 'visitor', operation: 'confirmSignUp', handle: confirm },
-  {
-    method: 'GET',
-    path: '/sign-up/order',
-    audience: 'customer',
-    operation: 'signUpOrder',
-    handle: (visit) => progress(visit),
-  },
-  { method: 'POST', path: '/sign-up/again', audience: 'customer', operation: 'signUpAgain', handle: payAgain },
 ];

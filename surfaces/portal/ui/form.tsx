@@ -1,11 +1,11 @@
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { Problem } from '../form.ts';
+import type { Problem, Form as Typed } from '../form.ts';
 import { usePage } from '../layout.tsx';
 
 /** What was typed and what was wrong with it, for the fields of one form. */
 interface FormFacts {
-  readonly values: { text(name: string): string } | undefined;
+  readonly values: Typed | undefined;
   readonly problem: Problem | undefined;
 }
 
@@ -24,7 +24,7 @@ export function Form({
   action: string;
   problem?: Problem | undefined;
   /** What was typed the last time. */
-  values?: { text(name: string): string } | undefined;
+  values?: Typed | undefined;
   children: ComponentChildren;
   class?: string;
 }) {
@@ -78,7 +78,7 @@ function useField({ name, hint }: FieldParts): {
   return {
     id,
     fault: fault && `${fault.rule} ${fault.remedy}`,
-    value: values?.text(name),
+    value: values?.has(name) ? values.text(name) : undefined,
     described: described.length === 0 ? undefined : described.join(' '),
   };
 }
@@ -135,7 +135,7 @@ export function TextField(
         type={type}
         list={undefined}
         class={props.class}
-        value={value || props.value || undefined}
+        value={(value ?? props.value) || undefined}
         autocomplete={autocomplete}
         inputMode={inputmode}
         maxLength={max}
@@ -177,7 +177,7 @@ export function TextArea(props: FieldParts & { rows?: number; max?: number; valu
         aria-invalid={fault === undefined ? undefined : 'true'}
         aria-describedby={described}
       >
-        {value || props.value || ''}
+        {value ?? props.value ?? ''}
       </textarea>
     </Around>
   );

@@ -14,9 +14,11 @@ const done: Readonly<Record<string, string>> = {
   'card-added': 'The card is on file. Nothing was charged.',
   'card-removed': 'The card is gone.',
   'card-preferred': 'That card is charged from now on.',
+  'contact-same': 'That is how we reach you already. Nothing was changed.',
   'contact-changed': 'Your details are changed.',
+  'address-proven': 'The address is proven: codes and receipts go there from now on.',
   'address-unproven': 'We mailed a link to the new address. It takes the place of the old one once you follow it.',
-  'ticket-opened': 'We have it. You find our answer here and in your mail.',
+  'ticket-opened': 'We have it. You find our answer here, at the ticket.',
   'note-added': 'Added to the ticket.',
   live: 'Paid, and your line is live. Scan the code with the phone that gets it.',
 };

@@ -46,3 +46,8 @@ const stateWords: Readonly<Record<string, string>> = {
 
 /** A state of the standard, as a person says it. */
 export const stateWord = (state: string | null): string => (state === null ? '' : (stateWords[state] ?? state));
+
+export function cardWords(card: { brand: string | null; lastFour: string | null }): string {
+  const brand = card.brand ?? 'card';
+  return `${brand.charAt(0).toUpperCase()}${brand.slice(1)} ••••\u00a0${card.lastFour ?? '????'}`;
+}
