@@ -8,6 +8,7 @@ const contents = {
   'portal.css': ['tokens.css', 'page.css', 'form.css', 'parts.css', 'desk.css'],
   'chat.js': ['chat.js'],
   'live.js': ['live.js'],
+  'once.js': ['once.js'],
   'card.js': ['card.js'],
 } as const;
 export type AssetName = keyof typeof contents;
@@ -51,7 +52,7 @@ function all(): ReadonlyMap<AssetName, Asset> {
   return loaded;
 }
 
-const assetNames: readonly AssetName[] = ['portal.css', 'chat.js', 'live.js', 'card.js'];
+const assetNames: readonly AssetName[] = ['portal.css', 'chat.js', 'live.js', 'once.js', 'card.js'];
 
 export function assetPath(name: AssetName): string {
   return all().get(name)?.path ?? '';

@@ -21,6 +21,28 @@ describe.skipIf(program === undefined)('what scripts do to what somebody types',
     return page;
   }
 
+  test('a second click does not send a form again, until its answer is overdue', async () => {
+    const page = await opened('<form action="/pay" method="post"><button>Pay</button></form>');
+    let asked = 0;
+    await page.route('**/pay', (route) => {
+      asked += 1;
+      // An answer without content leaves the page where it is.
+      return route.fulfill({ status: 204 });
+    });
+    await page.clock.install();
+    await page.addScriptTag({ content: script('once.js') });
+    const button = page.getByRole('button');
+    await button.dblclick();
+    await button.press('Enter');
+    await expect.poll(() => asked).toBeGreaterThan(0);
+    await page.waitForTimeout(100);
+    expect(asked).toBe(1);
+    await page.clock.fastForward(5000);
+    await button.click();
+    await expect.poll(() => asked).toBe(2);
+    await page.close();
+  });
+
   test('what the assistant refused can be said again, with why; what is typed meanwhile stays', async () => {
     const page = await opened(
       `<ol class="chat-log"></ol><form class="chat-form" action="/chat" method="post"><input name="conversation">

@@ -243,6 +243,7 @@ async function summary(visit: Visit, problem?: Problem): Promise<Reply> {
         <ActionButton action="/sign-up/code" label="No mail? Send another code" kind="plain" />
       </div>
     </>,
+    { scripts: ['once.js'] },
   );
 }
 
