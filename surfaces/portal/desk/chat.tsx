@@ -75,11 +75,13 @@ function proposalPage(
             ))}
           </ul>
         </Card>
-        <Form action={action}>
-          <Hidden name="tool" value={tool} />
-          <Hidden name="arguments" value={JSON.stringify(input)} />
-          {actions}
-        </Form>
+        <div class="section-small">
+          <Form action={action}>
+            <Hidden name="tool" value={tool} />
+            <Hidden name="arguments" value={JSON.stringify(input)} />
+            {actions}
+          </Form>
+        </div>
       </>
     ),
   });
