@@ -498,7 +498,7 @@ describe('a number that somebody chose', () => {
   it('is nobody else’s: not offered, not held, not ordered, not given to an order without a wish', async () => {
     const [{ secret }, other] = [await portal.begin(), await portal.begin()];
     const [first] = await rows<{ msisdn: string }>(
-      `SELECT "msisdn" FROM "phone_number" WHERE "state" = 'available' ORDER BY "msisdn" LIMIT 1`,
+      `SELECT "msisdn" FROM "phone_number" WHERE "state" = 'available' AND "wanted_until" IS NULL ORDER BY "msisdn" LIMIT 1`,
     );
     const msisdn = first?.msisdn ?? '';
     await portal.holdNumber(secret, { msisdn });
