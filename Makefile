@@ -130,10 +130,10 @@ test: check conformance ## everything that gates a change
 	npx --no-install vitest run
 	$(TSX) bench/lists.ts --large 50000
 	$(TSX) bench/charging.ts --short
-	$(TSX) bench/renewals.ts --lines 300
-	$(TSX) bench/imports.ts --rows 2000
+	$(TSX) bench/renewals.ts --lines 200
+	$(TSX) bench/imports.ts --rows 1000
 	@$(MAKE) -j2 --output-sync=target scenarios browser-short
-	@$(MAKE) simulate
+	@$(MAKE) -j2 --output-sync=target simulate soak-short
 
 mock: build ## serve the contracts as a mock, for clients under development (fetches Prism on first use)
 	$(TSX) build/mock/main.ts

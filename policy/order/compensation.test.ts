@@ -113,7 +113,7 @@ async function play(story: Story, planted: ReadonlyMap<number, FaultMode>): Prom
   return (await house.state(order)).order;
 }
 
-/** `make faults` lets every point of every story fail in every way; else each story has every third point, in turn. */
+/** `make faults` lets every point of every story fail in every way; else each story has every fifth point, in turn. */
 const isWhole = process.env.AIRTIME_FAULTS === 'all';
 
 describe('whatever fails on the way, no money without service, no service without money, nothing left reserved', () => {
@@ -123,8 +123,8 @@ describe('whatever fails on the way, no money without service, no service withou
     const points = [...faults.passed];
     expect(points.length).toBeGreaterThan(3);
     let struck = 0;
-    const first = stories.indexOf(story) % 3;
-    const tried = [...points.entries()].filter(([index]) => isWhole || index % 3 === first);
+    const first = stories.indexOf(story) % 5;
+    const tried = [...points.entries()].filter(([index]) => isWhole || index % 5 === first);
     for (const [index, point] of tried) {
       for (const mode of modesAt(point)) {
         const where = `${story.name}: ${point} fails (${mode})`;
@@ -137,7 +137,7 @@ describe('whatever fails on the way, no money without service, no service withou
       }
     }
     // A fault may change what comes after it, so a late point is not always reached again.
-    expect(tried.length).toBeGreaterThan(1);
+    expect(tried.length).toBeGreaterThan(0);
     expect(struck).toBeGreaterThan(tried.length * 0.8);
     // All that was played is judged at once: a breach stays a breach.
     expect(await house.breaches()).toEqual([]);

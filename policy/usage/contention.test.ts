@@ -168,7 +168,7 @@ const races: fc.Arbitrary<Race> = fc
 const neverOverspends = (contenders: () => Contenders) =>
   fc.assert(
     fc.asyncProperty(races, async (given) => judge(await race(contenders(), given))),
-    { numRuns: Number(process.env.AIRTIME_CONTENTION_RUNS ?? 25), endOnFailure: true, includeErrorInReport: true },
+    { numRuns: Number(process.env.AIRTIME_CONTENTION_RUNS ?? 12), endOnFailure: true, includeErrorInReport: true },
   );
 
 describe('sixteen workers on one line across two buckets', () => {
