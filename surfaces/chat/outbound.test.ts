@@ -16,6 +16,8 @@ const numbers: readonly (readonly [string, string])[] = [
   ['6581110001', 'cus_other'],
   // It ends with what stands inside of the caller's own.
   ['6565911100', 'cus_other'],
+  // It ends with the number of the caller's own bill, read backwards.
+  ['6521000000', 'cus_other'],
 ];
 const bills: readonly (readonly [string, string])[] = [
   ['00000012', 'cus_own'],
@@ -42,6 +44,10 @@ test.each([
   ['Your card 8965012345678901234 20 GB', 'Your card (not yours) GB'],
 ])('“%s” leaves as “%s”', async (text, left) => {
   expect(await outbound(text, caller, owners)).toMatchObject({ isChanged: true, text: left });
+});
+
+test.each(['10001118', 'Read it backwards: 00 00 00 12'])('“%s” hides a number of somebody else', async (text) => {
+  expect(await outbound(text, caller, owners)).toMatchObject({ text: withheldReply, foreign: ['cus_other'] });
 });
 
 test.each([

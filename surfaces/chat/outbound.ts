@@ -23,6 +23,7 @@ export function withoutControls(text: string): string {
 const id = /[a-z]{2,3}_[0-9a-hjkmnp-tv-z]{26}/gi;
 // Figures with the marks that people put between them.
 const figures = /\+?\d(?:[ .()/-]{0,2}\d){7,}/g;
+const billNumber = /(?<!\d)\d{8,20}(?!\d)/g;
 /** Things of one kind that are looked up for one text. One that has more is withheld. */
 const namedMax = 2000;
 // Bounded, so that a long text of a hostile model costs no more than its length.
@@ -79,13 +80,13 @@ export interface Outbound {
  */
 export async function outbound(text: string, caller: Caller, owners: Conversations['owners']): Promise<Outbound> {
   const plain = text.normalize('NFKC').replace(/\p{Cf}/gu, '');
-  const hidden = disguises(plain);
+  const hidden = disguises(await withoutOwnBills(plain, caller, owners));
   const all = [plain, ...hidden];
   const ids = [...new Set(all.flatMap((one) => found(one, id)).map((one) => one.toLowerCase()))];
   const runs = [...new Set(all.flatMap((one) => found(one, figures)).map(digits))];
   const ends = [...new Set(runs.flatMap(endsIn))];
   // A bill's number counts whole: in the middle of other figures there is always one of somebody's.
-  const bills = [...new Set([...runs, ...all.flatMap((one) => found(one, /(?<!\d)\d{8,20}(?!\d)/g))])];
+  const bills = [...new Set([...runs, ...all.flatMap((one) => found(one, billNumber))])];
   const emails = [...new Set(all.flatMap((one) => found(one, email)).map((one) => one.toLowerCase()))];
   if ([ids, ends, bills, emails].some(({ length }) => length > namedMax))
     return { text: withheldReply, isChanged: true, foreign: [] };
@@ -132,4 +133,13 @@ export async function outbound(text: string, caller: Caller, owners: Conversatio
       found(one, figures).some(isBadRun),
   );
   return { text: isLeft ? withheldReply : cleaned, isChanged: true, foreign: [...new Set(foreign)] };
+}
+
+/** One's own bill may bear a number that is somebody's telephone number when it is read backwards: it hides nothing. */
+async function withoutOwnBills(text: string, caller: Caller, owners: Conversations['owners']): Promise<string> {
+  const named = [...new Set(found(text, billNumber))];
+  if (named.length === 0 || named.length > namedMax) return text;
+  const known = await owners({ ids: [], figures: named, ends: [], emails: [] });
+  const own = new Set(known.filter(({ customerId }) => customerId === caller.customerId).map(({ value }) => value));
+  return text.replace(billNumber, (one) => (own.has(one) ? ' ' : one));
 }
