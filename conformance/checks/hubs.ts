@@ -193,12 +193,9 @@ const deliveries: readonly Check[] = [
     const { id } = await door.create();
     if (door.fixture.patch) await door.ask('patch', { id, body: { [door.fixture.patch.attribute]: 'for the query' } });
     const { id: last } = await door.create();
-    await arrived(suite, byName, (one) => toldOf(one).id === last);
+    // In which order two resources are told is nobody's promise.
+    for (const made of [id, last]) await arrived(suite, byName, (one) => toldOf(one).id === made);
     const heard = await suite.listener.heard(byName);
-    claim(
-      heard.some((one) => toldOf(one).id === id),
-      'an event that matches did not arrive',
-    );
     for (const one of heard) same(nameOf(one), wanted, 'an event that the query lets pass');
     same((await suite.listener.heard(byNothing)).length, 0, 'the number of events that match nothing');
     for (const hub of hubs) await unregister(suite, api, hub);
