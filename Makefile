@@ -94,8 +94,8 @@ conformance-mutate: build ## plant one fault at a time in our own server, and se
 conformance-fuzz: build ## ten thousand generated requests, valid and broken
 	$(TSX) conformance/fuzz.ts --count 10000
 
-faults: build ## every point of sales and renewals fails in turn, in every way
-	AIRTIME_FAULTS=all npx --no-install vitest run policy/order/compensation policy/subscription/renewal-faults
+faults: build ## every point of sales and renewals fails in turn, in every way; and the faults that are planted in slow proofs
+	AIRTIME_FAULTS=all npx --no-install vitest run policy/order/compensation policy/subscription/renewal-faults browser/planted build/prisma
 
 rules-off: build ## switch off each rule in turn, and see its request at a public door no longer refused
 	npx --no-install vitest run doctrine/rules.test.ts --reporter=verbose
