@@ -133,7 +133,7 @@ test: check conformance ## everything that gates a change
 	$(TSX) bench/renewals.ts --lines 200
 	$(TSX) bench/imports.ts --rows 1000
 	@$(MAKE) -j2 --output-sync=target scenarios browser-short
-	@$(MAKE) -j2 --output-sync=target simulate soak-short
+	@$(MAKE) simulate
 
 mock: build ## serve the contracts as a mock, for clients under development (fetches Prism on first use)
 	$(TSX) build/mock/main.ts

@@ -311,6 +311,9 @@ export async function manage(journey: Journey): Promise<void> {
   await fill(page, 'Your question', `How much data is left on ${world.ada.msisdn}?`);
   await press(page, 'Ask');
   await page.locator('.said.by-assistant:not(.is-waiting)').last().waitFor({ timeout: 30_000 });
+  // Come back to: while an answer is written the page grows, and the focus is where one types.
+  await page.goto(`${walk.url}/account/chat`);
+  await page.locator('.said.by-assistant').last().waitFor();
   await lookHere(walk, visited, 'account chat answered', size);
   await fill(page, 'Your question', `Top up 1 GB on ${world.ada.msisdn} please`);
   await press(page, 'Ask');
@@ -330,6 +333,9 @@ export async function talkAtDesk(journey: Journey): Promise<void> {
   await fill(page, 'Say something', `What is left on the line ${world.ada.msisdn}?`);
   await press(page, 'Say it');
   await page.locator('.said.by-assistant:not(.is-waiting)').last().waitFor({ timeout: 30_000 });
+  const conversation = await page.locator('input[name="conversation"]').first().inputValue();
+  await page.goto(`${walk.url}/desk/chat?${new URLSearchParams({ conversation })}`);
+  await page.locator('.said.by-assistant').last().waitFor();
   await lookHere(walk, visited, 'desk chat answered', size);
   const input = JSON.stringify({ subscriptionId: world.ada.line, offering: 'VAS_SMS_100' });
   await page.goto(`${walk.url}/desk/confirm?${new URLSearchParams({ tool: 'subscription.top_up', arguments: input })}`);

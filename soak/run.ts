@@ -81,7 +81,6 @@ export async function soak(
   const stack = await openStack({
     dist: options.dist,
     // Which ports are free is no part of the plan.
-    random: randomOf(options.seed ^ 0x5eed),
     historyDays: Math.ceil(days) + 3,
     smtpUrl: post.url,
     modelUrl: model.url,

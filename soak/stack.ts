@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,6 @@ import { paths } from '../app/configuration.ts';
 import { isEmbeddedRunning, stopEmbedded } from '../app/database/embedded-postgres.ts';
 import { processIsAlive } from '../app/database/processes.ts';
 import { databaseName, serverRole, withClient } from '../app/database/roles.ts';
-import type { Random } from './random.ts';
 
 export const victims = ['server', 'database', 'gateway', 'server and database'] as const;
 export type Victim = (typeof victims)[number];
@@ -43,7 +43,6 @@ export interface Stack {
 export interface StackOptions {
   /** The folder of the build under test: it holds airtime.js, sandbox.js and bss.js. */
   readonly dist: string;
-  readonly random: Random;
   readonly historyDays: number;
   readonly smtpUrl: string;
   readonly modelUrl: string;
@@ -57,10 +56,10 @@ const credentials = z.object({ server: z.string() });
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** A port that no system hands out by itself: while a process is dead nobody else may get it. */
-async function freePort(random: Random): Promise<number> {
+/** A port that no system hands out by itself: while a process is dead nobody else may get it. Two runs of one seed differ. */
+async function freePort(): Promise<number> {
   for (;;) {
-    const port = random.int(20_000, 31_999);
+    const port = randomInt(20_000, 32_000);
     const isFree = await new Promise<boolean>((resolve) => {
       const probe = createServer();
       probe.once('error', () => resolve(false));
@@ -81,7 +80,7 @@ const isAlive = (child: ChildProcess | undefined): child is ChildProcess =>
 export async function openStack(options: StackOptions): Promise<Stack> {
   const folder = mkdtempSync(join(tmpdir(), 'airtime-soak-'));
   const home = join(folder, '.airtime');
-  const [port, gatewayPort] = [await freePort(options.random), await freePort(options.random)];
+  const [port, gatewayPort] = [await freePort(), await freePort()];
   const secret = 'known to this run alone';
   const gatewayUrl = `http://127.0.0.1:${gatewayPort}`;
   const url = `http://127.0.0.1:${port}`;
