@@ -52,7 +52,10 @@ export type NetworkAnswer =
   | { outcome: 'confirmed'; line: string; sequence: number; receivedAt: Date; confirmedAt: Date }
   /** A newer task (`newestSequence`) had been applied before; nothing changed and nothing is left to do. */
   | { outcome: 'superseded'; line: string; sequence: number; newestSequence: number }
-  /** Nothing changed. `permanent: false`: try again later under the same key. */
+  /**
+   * Nothing changed. `permanent: false`: try again later under the same key. `number_in_use` and `profile_in_use` say that
+   * another line has them in the network; any other code is for people.
+   */
   | { outcome: 'refused'; line: string; sequence: number; code: string; message: string; permanent: boolean };
 
 export interface NetworkLine extends DesiredLine {

@@ -92,9 +92,20 @@ export async function releaseNumber(tx: Tx, msisdn: string, holder: Holder): Pro
     return;
   }
   if (row.state !== 'assigned') return;
-  const quarantinedUntil = daysAfter(tx.now, tx.settings.numberQuarantineDays, tx.settings.timeZone);
-  await moveNumber(tx, row, 'release', { heldFor: null, subscriptionId: null, quarantinedUntil });
+  await quarantineNumber(tx, row, 'release');
   await updateRows(tx, 'numberAssignment', { msisdn, releasedAt: null }, { releasedAt: tx.now });
+}
+
+/** Keeps a reserved number from being sold: the network would not give it to a line, for another has it there. */
+export async function setAsideNumber(tx: Tx, msisdn: string, holder: Holder): Promise<void> {
+  const row = await findRow(tx, 'phoneNumber', { msisdn }, true);
+  if (row?.state === 'reserved' && isHeldBy(row, holder)) await quarantineNumber(tx, row, 'set_aside');
+}
+
+async function quarantineNumber(tx: Tx, row: NumberRow, event: 'release' | 'set_aside'): Promise<void> {
+  const { msisdn } = row;
+  const quarantinedUntil = daysAfter(tx.now, tx.settings.numberQuarantineDays, tx.settings.timeZone);
+  await moveNumber(tx, row, event, { heldFor: null, subscriptionId: null, quarantinedUntil });
   await schedule(tx, {
     flow: 'number',
     subject: msisdn,

@@ -5,7 +5,7 @@ export const numberMachine = machine({
   initial: ['available'],
   table: {
     available: { reserve: 'reserved' },
-    reserved: { release: 'available', assign: 'assigned' },
+    reserved: { release: 'available', assign: 'assigned', set_aside: 'quarantined' },
     assigned: { release: 'quarantined', port_out: 'ported out' },
     quarantined: { end_quarantine: 'available' },
     'ported out': {},
@@ -18,7 +18,7 @@ export const esimMachine = machine({
   table: {
     available: { reserve: 'reserved' },
     // A profile that no device fetched goes back to the shelf; once downloaded it is never used again.
-    reserved: { unreserve: 'available', release: 'released' },
+    reserved: { unreserve: 'available', release: 'released', delete: 'deleted' },
     released: { download: 'downloaded', unreserve: 'available', delete: 'deleted' },
     downloaded: { install: 'installed', delete: 'deleted' },
     installed: { enable: 'enabled', delete: 'deleted' },

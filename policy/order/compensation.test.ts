@@ -347,8 +347,8 @@ describe('a step that runs twice does once', () => {
     const [asleep] = await claimSteps(house.policy, 'asleep', 1, 60);
     if (!asleep) throw new Error('nothing was claimed');
     await hurry(house.policy);
-    const [taken] = await claimSteps(house.policy, 'awake', 1, 60);
-    expect(taken?.id).toBe(asleep.id);
+    const taken = await claimSteps(house.policy, 'awake', 20, 60);
+    expect(taken.map(({ id }) => id)).toContain(asleep.id);
     const before = await sums();
     const late = stepContext(house.policy, asleep).during('test.write', async (tx) => {
       await tx.sql`UPDATE "product_order" SET "state" = 'failed' WHERE "id" = ${order}`;
@@ -367,8 +367,9 @@ describe('a step that runs twice does once', () => {
     const [asleep] = await claimSteps(house.policy, 'one', 1, 60);
     if (!asleep) throw new Error('nothing was claimed');
     await hurry(house.policy);
-    const [again] = await claimSteps(house.policy, 'one', 1, 60);
-    if (again?.id !== asleep.id) throw new Error('the step was not claimed again');
+    // Others may be due at the same instant.
+    const again = (await claimSteps(house.policy, 'one', 20, 60)).find(({ id }) => id === asleep.id);
+    if (!again) throw new Error('the step was not claimed again');
     const write = (step: ClaimedStep) =>
       stepContext(house.policy, step).during('test.write', async (tx) => {
         await tx.sql`UPDATE "product_order" SET "external_id" = 'written' WHERE "id" = ${order}`;

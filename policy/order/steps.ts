@@ -8,10 +8,12 @@ import { customerResource } from '../customer/resource.ts';
 import { logInteraction } from '../interaction/commands.ts';
 import {
   assignNumber,
+  deleteEsim,
   handOutEsim,
   releaseNumber,
   reserveEsim,
   reserveNumber,
+  setAsideNumber,
   takeBackEsim,
 } from '../inventory/inventory.ts';
 import { tell } from '../notice/notice.ts';
@@ -22,6 +24,7 @@ import {
   askRelease,
   askVoid,
   attemptPayment,
+  capturedReference,
   lockPayment,
   type PaymentRow,
   recordAuthorisation,
@@ -463,11 +466,16 @@ const provisionRefused: StepDefinition = {
         return;
       }
       const reason = text(context.step.input.reason) ?? 'The network could not provision the line.';
+      // The network knows of a line that we do not, as it does after a restore. What that line has is not sold to the next.
+      if (reason.startsWith('number_in_use') && item.msisdn) await setAsideNumber(tx, item.msisdn, [item.id]);
+      if (reason.startsWith('profile_in_use') && item.esimId) await deleteEsim(tx, item.esimId, [item.id]);
       await undo(tx, item, 'order.provisioning_failed', reason);
       await follow(tx, item, 'void', { reason: 'provisioning failed' });
     });
   },
 };
+
+const isOpen = ({ state }: PaymentRow): boolean => state === 'authorized' || state === 'pendingAuthorization';
 
 const voidAuthorisation: StepDefinition = {
   flow,
@@ -478,6 +486,21 @@ const voidAuthorisation: StepDefinition = {
       const item = await getRow(tx, 'orderItem', { id: context.step.subject });
       return findRow(tx, 'payment', { id: item.paymentId ?? '' });
     });
+    const taken = payment && isOpen(payment) ? await capturedReference(context.outside.gateway, payment) : undefined;
+    if (payment && taken !== undefined) {
+      // Taken after all, before a restore or by somebody at the gateway. What was taken has its receipt, and goes back.
+      await context.finish('payment.record_capture', async (tx) => {
+        const item = await lockItem(tx, context.step.subject);
+        await recordAuthorisation(tx, payment.id, {
+          outcome: 'authorised',
+          gatewayReference: taken,
+          expiresAt: tx.now,
+        });
+        await recordCapture(tx, payment.id, { name: termsOf(item).name, subscriptionId: item.subscriptionId });
+        await follow(tx, item, 'refund', { reason: text(context.step.input.reason) ?? 'voided' });
+      });
+      return;
+    }
     if (payment) await askRelease(context.outside.gateway, payment);
     await context.finish('payment.record_void', async (tx) => {
       const item = await lockItem(tx, context.step.subject);
@@ -523,6 +546,7 @@ const refund: StepDefinition = {
       if (answer.outcome === 'refunded') await recordRefund(tx, payment.id, answer, reason);
       const words = answer.outcome === 'refunded' ? 'was given back' : 'had been taken back by the card’s bank';
       await fail(tx, item, 'order.refunded', `The payment ${words}: ${reason}.`);
+      await endCancellation(tx, item.productOrderId);
     });
   },
 };

@@ -182,8 +182,9 @@ export async function compareBooks(
     const own = ours.get(reference);
     const facts = { captures, capturedMinor, returnedMinor };
     if (!own) {
-      // What was only asked for and declined moved nothing.
-      differences.push({ check: 'every charge is one of our payments', id: reference, facts });
+      // What was only asked for and declined, or went back whole, moved nothing.
+      if (capturedMinor !== returnedMinor)
+        differences.push({ check: 'every charge is one of our payments', id: reference, facts });
       continue;
     }
     if (captures > 1)
