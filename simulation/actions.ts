@@ -7,6 +7,7 @@ import { exportJobCommands, importJobCommands } from '../policy/catalogue/jobs.t
 import type { AnyDefinition, Policy } from '../policy/core/command.ts';
 import { refs } from '../policy/core/party.ts';
 import { registerCustomer } from '../policy/customer/commands.ts';
+import { changeContact } from '../policy/customer/contact.ts';
 import { retryFlow } from '../policy/flow/commands.ts';
 import { loadEsims, loadNumbers } from '../policy/inventory/commands.ts';
 import { cancelOrderCommand, cancelProductOrderCommands } from '../policy/order/cancel.ts';
@@ -298,6 +299,15 @@ export const actions: readonly Action[] = [
     },
   },
   { name: 'use at once', weight: 2, run: (world) => usageRace(world) },
+  {
+    name: 'another address',
+    weight: 1,
+    async run(world, client) {
+      const customer = await anyCustomer(world);
+      const email = `d${world.random.int(0, 1e9)}@example.com`;
+      return customer && (await client.do(changeContact, { customerId: customer.id, email })).outcome;
+    },
+  },
   {
     name: 'another card',
     weight: 2,

@@ -390,6 +390,27 @@ describe('several items', () => {
       expect(await house.breaches()).toEqual([]);
     }
   });
+
+  it.each([
+    ['prepare', 'inactive'],
+    ['enable', 'active'],
+  ] as const)(
+    'what the network would not %s gives back all that it held, also when the rest is cancelled',
+    {
+      timeout: 120_000,
+    },
+    async (_, when) => {
+      for (let before = 2; before < 14; before += 1) {
+        await house.network.plan({ mode: 'refuse', permanent: true, when, times: 1 });
+        const order = await twoPlans();
+        for (let ran = 0; ran < before; ran += 1) await step();
+        await cancel(order);
+        await house.settle();
+        expect([before, await house.breaches()]).toEqual([before, []]);
+        await house.network.clearPlans();
+      }
+    },
+  );
 });
 
 describe('a day that was asked for', () => {

@@ -70,7 +70,10 @@ export interface CancelFacts {
   begun: readonly string[];
   /** Items whose line has ended. */
   ended: readonly string[];
-  /** Steps that no worker has claimed yet. They are locked, so none will before we commit. */
+  /**
+   * Steps of open items that no worker has claimed yet. They are locked, so none will before we commit. What waits for an
+   * item that has ended gives something back, and is left to do so.
+   */
   unclaimed: readonly string[];
 }
 
@@ -123,8 +126,9 @@ async function cancelFacts(tx: Tx, document: JsonObject): Promise<CancelFacts> {
   const order = orderId === undefined ? undefined : await findRow(tx, 'productOrder', { id: orderId }, true);
   const items = order ? await findRows(tx, 'orderItem', { productOrderId: order.id }, true) : [];
   const subjects = items.map((item) => item.id);
+  const open = items.filter(isOpen).map((item) => item.id);
   const unclaimed = await tx.sql<{ id: string }>`SELECT "id" FROM "flow_step"
-    WHERE "flow" = 'order' AND "subject" = ANY(${subjects}) AND "state" = 'waiting' AND "attempts" = 0 FOR UPDATE`;
+    WHERE "flow" = 'order' AND "subject" = ANY(${open}) AND "state" = 'waiting' AND "attempts" = 0 FOR UPDATE`;
   const capturing = await tx.sql<{ subject: string }>`SELECT "subject" FROM "flow_step"
     WHERE "flow" = 'order' AND "step" = 'capture' AND "subject" = ANY(${subjects}) AND "state" = 'waiting' AND "attempts" > 0`;
   const captured = await tx.sql<{
