@@ -243,7 +243,8 @@ export async function soak(
     counts.ownSeen = watch.ownSeen;
     counts.memorySamples = memory.length;
     const renewals = await renewalsOf(world, timeZone);
-    counts.renewals = renewals.once;
+    // How many came due; whether each was charged once is the gate's to judge.
+    counts.renewals = renewals.due;
     const figures: Figures = {
       counts,
       trips: await tripsOf(world),

@@ -231,9 +231,12 @@ export async function visit(
   }
 }
 
+/** A worker that was killed holds its step for fifteen seconds, and each try that fails waits longer than the last. */
+const letterMsMax = 75_000;
+
 /** The next code that an address is mailed, after so many letters. */
 export async function codeFor(world: World, email: string, after: number): Promise<string> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await pause(15)) {
+  for (const deadline = Date.now() + letterMsMax; Date.now() < deadline; await pause(15)) {
     const letter = world.post.letters.slice(after).findLast((one) => one.to === email && codeIn(one) !== undefined);
     const code = codeIn(letter);
     if (code !== undefined) return code;
@@ -247,7 +250,8 @@ export async function browserOf(world: World, who: Subscriber): Promise<Person |
   const browser = new Person(world.stack);
   const after = world.post.letters.length;
   if (!(await visit(world, who, browser, '/sign-in'))) return undefined;
-  if (!(await visit(world, who, browser, '/sign-in', { email: who.email }))) return undefined;
+  const asked = await visit(world, who, browser, '/sign-in', { email: who.email });
+  if (asked === undefined || asked.status >= 400) return undefined;
   const code = await codeFor(world, who.email, after);
   const entered = await visit(world, who, browser, '/sign-in/code', { code, email: who.email });
   if (entered?.status !== 303) return undefined;
