@@ -138,7 +138,9 @@ async function main(): Promise<void> {
         ...told.gates.filter(({ held }) => !held).map(({ gate }) => gate),
         ...told.below.map((one) => `void (${one})`),
       ];
-      says = told.gates.find(({ gate }) => gate === canary.gate)?.says ?? '';
+      const own = told.gates.find(({ gate }) => gate === canary.gate)?.says ?? '';
+      const others = told.gates.filter(({ gate, held }) => !held && gate !== canary.gate);
+      says = [own, ...others.map((one) => `${one.gate} said ${one.says}`)].join('; ');
       seconds = told.seconds;
     } catch (error) {
       failed = [`the run broke: ${error instanceof Error ? error.message : String(error)}`];
