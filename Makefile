@@ -126,7 +126,9 @@ simulate: build ## play the policy layer through seeded faults and crashes (SEED
 simulate-planted: build ## plant three bugs, one at a time, and see the simulation find each
 	$(TSX) simulation/planted.ts
 
-test: check conformance ## everything that gates a change
+# Types, lint and the contract's proofs each keep little more than one core busy.
+test: build ## everything that gates a change
+	@$(MAKE) -j2 --output-sync=target check conformance
 	npx --no-install vitest run
 	$(TSX) bench/lists.ts --large 50000
 	$(TSX) bench/charging.ts --short
