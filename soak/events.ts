@@ -330,7 +330,8 @@ export async function chat(world: World, turns: number): Promise<void> {
   if (!world.isKilling && random.chance(0.15)) return alone(who, () => chatByPages(world, who));
   const session = await newSession(world, who);
   for (let turn = 0; turn < turns; turn += 1) {
-    const isFraught = world.turns.length % 9 === 4;
+    world.tally.chatTurns += 1;
+    const isFraught = world.tally.chatTurns % 7 === 3;
     const [name, needs] = random.any(calls) ?? ['offering-list', 'none'];
     const isBroken = world.withModel && random.chance(0.04);
     const text = isFraught
@@ -359,10 +360,8 @@ async function chatByPages(world: World, who: Subscriber): Promise<void> {
   await visit(world, who, browser, '/account/chat?new=1');
   const { number, marker } = newTurn(world, who.customer);
   const began = performance.now();
-  const page = await visit(world, who, browser, '/account/chat', {
-    conversation: '',
-    text: `${world.random.pick(questions)} ${marker}`,
-  });
+  const fields = { conversation: '', text: `${world.random.pick(questions)} ${marker}` };
+  const page = await visit(world, who, browser, '/account/chat', fields, [], 'chat by pages');
   if (page === undefined || page.status >= 500) return;
   if (page.status >= 400) throw new Error(`a turn by pages answered ${page.status}`);
   wasAnswered(world, number);

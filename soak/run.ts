@@ -102,7 +102,7 @@ export async function soak(
     people,
     turns: [],
     notRefused: [],
-    tally: { refusals: 0, records: 0, unanswered: 0 },
+    tally: { refusals: 0, records: 0, unanswered: 0, chatTurns: 0 },
     withModel: true,
     isKilling: false,
     now: new Date(),

@@ -59,7 +59,7 @@ export interface World {
   readonly people: Subscriber[];
   readonly turns: Turn[];
   readonly notRefused: string[];
-  readonly tally: { refusals: number; records: number; unanswered: number };
+  readonly tally: { refusals: number; records: number; unanswered: number; chatTurns: number };
   /** Whether the server that runs has a language model. */
   withModel: boolean;
   /** Somebody kills in this hour: what cannot be sent again without harm is not begun. */
@@ -209,7 +209,10 @@ export const bases = {
   offering: '/tmf-api/productCatalogManagement/v4/productOffering',
 } as const;
 
-/** A page, by somebody's browser. Undefined when no answer came. */
+/**
+ * A page, by somebody's browser. Undefined when no answer came.
+ * @param timed what its time is judged as: a page that waits for an assistant is as slow as the assistant may be
+ */
 export async function visit(
   world: World,
   who: Pick<Subscriber, 'customer'>,
@@ -217,11 +220,12 @@ export async function visit(
   path: string,
   fields?: Record<string, string>,
   typed: readonly string[] = [],
+  timed = 'pages',
 ): Promise<PageAnswer | undefined> {
   const began = performance.now();
   try {
     const answer = fields === undefined ? await browser.get(path) : await browser.post(path, fields);
-    world.watch.took('pages', performance.now() - began);
+    world.watch.took(timed, performance.now() - began);
     const where = `${fields === undefined ? 'GET' : 'POST'} ${path.split('?')[0]}`;
     if (who.customer !== '') world.watch.saw('pages', where, who.customer, answer.text, typed);
     return answer;
