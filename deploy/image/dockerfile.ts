@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DockerfileParser, type Instruction, type JSONInstruction } from 'dockerfile-ast';
+import { z } from 'zod';
 import { root } from '../processes.ts';
 
 export interface Step {
@@ -20,14 +21,22 @@ export interface Stage {
 
 const isJson = (instruction: Instruction): instruction is JSONInstruction => 'getJSONStrings' in instruction;
 
+/** The words of a command in JSON form. That of a health check stands behind a keyword, where the parser sees no JSON. */
+function jsonOf(instruction: Instruction, text: string): string[] {
+  const health = /^CMD\s+(\[.*\])$/.exec(text)?.[1];
+  if (health !== undefined) return ['CMD', ...z.array(z.string()).parse(JSON.parse(health))];
+  return isJson(instruction) ? instruction.getJSONStrings().map((one) => one.getJSONValue()) : [];
+}
+
 function stepOf(instruction: Instruction): Step {
-  const json = isJson(instruction) ? instruction.getJSONStrings().map((one) => one.getJSONValue()) : [];
+  const text = instruction.getArgumentsContent()?.replace(/\\\n\s*/g, ' ') ?? '';
+  const json = jsonOf(instruction, text);
   const flags = isJson(instruction)
     ? Object.fromEntries(instruction.getFlags().map((flag) => [flag.getName(), flag.getValue() ?? '']))
     : {};
   return {
     keyword: instruction.getKeyword().toUpperCase(),
-    text: instruction.getArgumentsContent()?.replace(/\\\n\s*/g, ' ') ?? '',
+    text,
     words: json.length > 0 ? json : instruction.getArguments().map((argument) => argument.getValue()),
     flags,
   };
