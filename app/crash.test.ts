@@ -24,7 +24,7 @@ import { databaseName, serverRole, withClient } from './database/roles.ts';
  * acknowledged is kept here, in another process, and must be there after every start.
  * AIRTIME_CRASH_ROUNDS and AIRTIME_CRASH_SEED make it longer, or the same again.
  */
-const rounds = Number(process.env.AIRTIME_CRASH_ROUNDS ?? 5);
+const rounds = Number(process.env.AIRTIME_CRASH_ROUNDS ?? 3);
 const seed = Number(process.env.AIRTIME_CRASH_SEED ?? Date.now() % 1_000_000);
 const victims = ['server', 'database', 'both'] as const;
 type Victim = (typeof victims)[number];

@@ -30,6 +30,8 @@ export async function connect(options: {
       TimeZone: 'UTC',
       statement_timeout: limit,
       idle_in_transaction_session_timeout: limit,
+      // Statements here take milliseconds; to compile one takes longer, and PostgreSQL does so where it guesses too high.
+      jit: 'off',
     }),
     query_timeout: options.statementTimeoutMs + silentMs,
     max: options.max,

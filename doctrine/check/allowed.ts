@@ -42,6 +42,8 @@ export const allowed: Readonly<Record<string, Readonly<Record<string, string>>>>
     'app/platform.ts: Date.now': 'The start makes the source of ids that all others are given.',
     'app/platform.ts: performance': 'How old the figures of a scrape are, on the machine that is asked.',
     'app/measures.ts: performance': 'How long work took is a figure about the machine.',
+    'read/views/dashboard.ts: performance':
+      'How old shared figures are, and how long reading them took: nothing of it is told or kept.',
     'app/telemetry.ts: performance': 'How often it is complained that nobody takes the traces.',
     'app/platform.ts: node:crypto randomFillSync': 'The start makes the source of ids that all others are given.',
     'app/platform.ts: node:crypto randomUUID':

@@ -1,3 +1,4 @@
+import type { Pool } from 'pg';
 import { z } from 'zod';
 import { eventShape, eventSql } from './event.ts';
 import { readMachinery } from './health.ts';
@@ -73,13 +74,16 @@ export const showDashboard = query({
   output: dashboardShape,
   examples: ['bss top', 'bss dashboard --watch'],
   view: 'dashboard',
-  run: async (database, { recent }) => {
-    const facts = await readOne(
-      database,
-      dayFacts,
-      'dashboard',
-      'today',
-      `WITH day AS (SELECT ${today} AS begins),
+  run: (database, { recent }) => keptOrRead(database, recent),
+});
+
+async function readDashboard(database: Pool, recent: number): Promise<DashboardView> {
+  const facts = await readOne(
+    database,
+    dayFacts,
+    'dashboard',
+    'today',
+    `WITH day AS (SELECT ${today} AS begins),
       hourly AS (
         SELECT extract(hour FROM u."usage_date" AT TIME ZONE ${timeZoneSql})::int AS hour, count(*) AS records,
           count(*) FILTER (WHERE u."state" = 'rejected') AS rejected, coalesce(sum(u."charged") FILTER (WHERE u."kind" = 'data' AND u."state" <> 'rejected'), 0)::bigint AS data
@@ -104,13 +108,56 @@ export const showDashboard = query({
               FROM generate_series(0, 23) AS g(hour) LEFT JOIN hourly h USING (hour) ORDER BY g.hour`)}) FROM hourly),
         'recent', ${arraySql(`SELECT ${eventSql} AS item FROM (SELECT * FROM "event" WHERE "resource_type" NOT IN ('usage', 'bucket', 'step', 'clock')
           ORDER BY "position" DESC LIMIT $1) e ORDER BY e."position" DESC`)}) AS view`,
-      [recent],
-    );
-    const { steps, network, alarms } = await readMachinery(database);
-    return {
-      ...facts,
-      work: { due: steps.due, retrying: steps.retrying, networkPending: network.pending },
-      alarms,
-    };
-  },
-});
+    [recent],
+  );
+  const { steps, network, alarms } = await readMachinery(database);
+  return {
+    ...facts,
+    work: { due: steps.due, retrying: steps.retrying, networkPending: network.pending },
+    alarms,
+  };
+}
+
+/** So old may a day's figures be before they are read anew, in milliseconds; and so many times what reading them takes. */
+const ageMsMin = 1000;
+const ageByCost = 10;
+
+interface Kept {
+  view: DashboardView | undefined;
+  readAtMs: number;
+  ageMsMax: number;
+  underWay: Promise<DashboardView> | undefined;
+}
+
+const kept = new WeakMap<Pool, Map<number, Kept>>();
+
+/**
+ * Counting a day takes the longer the more was done in it, so many who look share one look: figures that are a second old,
+ * or ten times as old as it takes to read them, are read anew while they are given out a last time. `readAt` says of when
+ * they are.
+ */
+async function keptOrRead(database: Pool, recent: number): Promise<DashboardView> {
+  const byRecent = kept.get(database) ?? new Map<number, Kept>();
+  kept.set(database, byRecent);
+  const one: Kept = byRecent.get(recent) ?? { view: undefined, readAtMs: 0, ageMsMax: 0, underWay: undefined };
+  byRecent.set(recent, one);
+  const age = performance.now() - one.readAtMs;
+  if (one.view && age < one.ageMsMax) return one.view;
+  one.underWay ??= read(database, recent, one);
+  if (!one.view || age >= 2 * one.ageMsMax) return one.underWay;
+  // Whoever waits for it is told when it fails; the next who looks tries again.
+  one.underWay.catch(() => undefined);
+  return one.view;
+}
+
+async function read(database: Pool, recent: number, one: Kept): Promise<DashboardView> {
+  const began = performance.now();
+  try {
+    one.view = await readDashboard(database, recent);
+    one.readAtMs = began;
+    one.ageMsMax = Math.max(ageMsMin, (performance.now() - began) * ageByCost);
+    return one.view;
+  } finally {
+    one.underWay = undefined;
+  }
+}

@@ -1,0 +1,26 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type House, openHouse, operator } from '../../doctrine/house.ts';
+import { showDashboard } from './dashboard.ts';
+
+let house: House;
+beforeAll(async () => {
+  house = await openHouse();
+});
+afterAll(() => house.close());
+
+const look = () => showDashboard.run(house.pool, { recent: 3 }, operator);
+
+it('gives one look to all who look at once, and reads anew when that is old', { timeout: 30_000 }, async () => {
+  const [first, ...others] = await Promise.all([look(), look(), look()]);
+  expect(others).toEqual([first, first]);
+  expect(first.customers.total).toBe(0);
+  await house.customer();
+  expect(await look()).toBe(first);
+  const begun = Date.now();
+  for (;;) {
+    const seen = await look();
+    if (seen.customers.total === 1) break;
+    expect(Date.now() - begun).toBeLessThan(5000);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+});
