@@ -80,7 +80,6 @@ export async function soak(
   const days = (steps.at(-1)?.hour ?? 0) / 24;
   const stack = await openStack({
     dist: options.dist,
-    // Which ports are free is no part of the plan.
     historyDays: Math.ceil(days) + 3,
     smtpUrl: post.url,
     modelUrl: model.url,

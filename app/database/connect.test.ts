@@ -86,6 +86,15 @@ describe('the pool', () => {
     expect(await one("SELECT current_setting('TimeZone') AS value")).toBe('UTC');
   });
 
+  it('compiles no statement, whatever the database prefers', async () => {
+    await withClient(test.ownerUrl, (owner) => owner.query(`ALTER DATABASE "${test.database}" SET jit = on`));
+    const preferred = await withClient(test.serverUrl, (client) => client.query('SHOW jit'));
+    expect(preferred.rows).toEqual([{ jit: 'on' }]);
+    const later = await connect({ url: test.serverUrl, max: 1, statementTimeoutMs: 400, log: () => undefined });
+    expect((await later.pool.query('SHOW jit')).rows).toEqual([{ jit: 'off' }]);
+    await later.close();
+  });
+
   it('reads whole numbers exactly or not at all', async () => {
     expect(await one('SELECT 9007199254740991::bigint AS value')).toBe(Number.MAX_SAFE_INTEGER);
     await expect(one('SELECT 9007199254740992::bigint AS value')).rejects.toThrow(/too large to be read exactly/);

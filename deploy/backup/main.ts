@@ -112,10 +112,17 @@ const unknownCharge = 'every charge is one of our payments';
  * back where it was taken, in the gateway, and the books must be even.
  * @returns how many charges were given back
  */
-async function giveBackForgotten(door: Door, gateway: CardGateway, since: Date, faults: string[]): Promise<number> {
+async function giveBackForgotten(
+  door: Door,
+  gateway: CardGateway,
+  since: Date,
+  ordersLost: number,
+  faults: string[],
+): Promise<number> {
   const found = await differencesOf(door);
   const forgotten = found.filter(({ check }) => check === unknownCharge).map(({ id }) => String(id));
   let sum = 0;
+  let orders = 0;
   const asked = new Map<string, BookedCharge>();
   for await (const entry of gateway.book())
     if (entry.kind === 'authorise') asked.set(entry.gatewayReference, { ...entry, fact: factOf(entry.key) });
@@ -125,10 +132,12 @@ async function giveBackForgotten(door: Door, gateway: CardGateway, since: Date, 
       if (entry.at < since || !(await isForgotten(door, charge.fact)))
         faults.push(`the books do not know a charge that they should: ${charge.fact} of ${entry.at.toISOString()}`);
       sum += entry.amountMinor;
+      if (charge.fact.startsWith('order_item:')) orders += 1;
       const { gatewayReference, amountMinor, currency } = entry;
       const answer = await gateway.refund({ key: `drill:${charge.fact}`, gatewayReference, amountMinor, currency });
       if (answer.outcome !== 'refunded') faults.push(`the gateway would not give back: ${JSON.stringify(answer)}`);
     }
+  if (orders !== ordersLost) faults.push(`${ordersLost} orders are gone, and the books name the charges of ${orders}`);
   for (const one of found.filter(({ check }) => check !== unknownCharge)) {
     const { capturedMinor, returnedMinor, billedMinor } = isJsonObject(one.facts) ? one.facts : {};
     const isTheirs =
@@ -236,6 +245,8 @@ async function drill(kind: Kind, place: { home: string; sandbox: string }): Prom
     const again: Door = { url: server.url, token: isAtWork ? door.token : tokenIn(place.home) };
     const lost = await findLost(again, kept);
     faults.push(...lost.map((one) => `lost: ${one}`));
+    const sinceSaved = before.told.slice(kept.length).filter(({ path }) => path.includes('productOrder'));
+    const ordersLost = await findLost(again, sinceSaved);
     const forgotten = await findLost(again, after.told);
     row('writes that came back', kept.length - lost.length);
     row('writes after the backup that are gone, as they must be', forgotten.length);
@@ -248,7 +259,7 @@ async function drill(kind: Kind, place: { home: string; sandbox: string }): Prom
     await tool(again, 'clock.advance', { days: 31 });
     await quiet(again);
     const gateway = remoteCardGateway(sandbox.url, secret);
-    const givenBack = await giveBackForgotten(again, gateway, saved, faults);
+    const givenBack = await giveBackForgotten(again, gateway, saved, ordersLost.length, faults);
     row('charges that the books named, given back', givenBack);
     if (isAtWork && givenBack === 0) faults.push('nothing was bought after the dump: the run says nothing about it');
     if (!isAtWork && givenBack > 0) faults.push('nothing was bought after the copy, and the books name charges');

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type House, openHouse, operator } from '../../doctrine/house.ts';
 import { showDashboard } from './dashboard.ts';
 
@@ -11,11 +11,15 @@ afterAll(() => house.close());
 const look = () => showDashboard.run(house.pool, { recent: 3 }, operator);
 
 it('gives one look to all who look at once, and reads anew when that is old', { timeout: 30_000 }, async () => {
+  const asked = vi.spyOn(house.pool, 'connect');
   const [first, ...others] = await Promise.all([look(), look(), look()]);
   expect(others).toEqual([first, first]);
   expect(first.customers.total).toBe(0);
   await house.customer();
+  const before = asked.mock.calls.length;
+  expect(before).toBeGreaterThan(0);
   expect(await look()).toBe(first);
+  expect(asked.mock.calls.length).toBe(before);
   const begun = Date.now();
   for (;;) {
     const seen = await look();
