@@ -251,6 +251,8 @@ export async function startPlatform(
       commands,
       onOwnershipTrip: tripped,
       onRefused: refusedTool,
+      // What a caller does may leave work behind; it is not kept waiting for the next round.
+      onWritten: wake,
       queries: queriesFor(commands),
       extra: bindExtras({
         policy,
@@ -274,24 +276,10 @@ export async function startPlatform(
       ofFailure: (address) => limiter.take(`address ${address}`, failuresPerMinute),
       trustedProxies,
     };
-    // What a caller does may leave work behind; it is not kept waiting for the next round.
-    const awake: ToolDoor = {
-      ...tools,
-      run: async (name, input, caller, keep) => {
-        const answer = await tools.run(name, input, caller, keep);
-        wake();
-        return answer;
-      },
-      confirm: async (name, input, caller, token) => {
-        const answer = await tools.confirm(name, input, caller, token);
-        wake();
-        return answer;
-      },
-    };
     const http = await createHttpServer({
       wire,
       handlers: createHandlers(resourceCommandsFor, activationCommandsFor),
-      tools: awake,
+      tools,
       authenticate,
       rates,
       onRefused: (refused) => refusals.record(refused),
@@ -309,7 +297,7 @@ export async function startPlatform(
     http.mount(
       '/mcp',
       agentPages({
-        tools: awake,
+        tools,
         rulesOff: policy.rulesOff,
         authenticate,
         rates,
@@ -319,7 +307,7 @@ export async function startPlatform(
       }),
     );
     const chat: ChatPagesParts = {
-      tools: awake,
+      tools,
       policy,
       model: configuration.model,
       authenticate,
@@ -343,7 +331,7 @@ export async function startPlatform(
     http.mount('/chat', chatPages(chat, assistant));
     mountPortal(http, {
       policy,
-      tools: awake,
+      tools,
       assistant,
       stripe: configuration.stripe,
       publicUrl: configuration.publicUrl,

@@ -12,6 +12,7 @@ import { describeTools, jsonSchema, makeTools, type OwnershipTrip, type ToolDoor
 let house: TestPolicy;
 let door: ToolDoor;
 const trips: OwnershipTrip[] = [];
+let written = 0;
 
 const ada = `cus_${'a'.repeat(26)}`;
 const ben = `cus_${'b'.repeat(26)}`;
@@ -86,6 +87,9 @@ beforeAll(async () => {
     extra: [bindExtra(extra, async ({ by }) => ({ moved: by }))],
     onOwnershipTrip: async (trip) => {
       trips.push(trip);
+    },
+    onWritten: () => {
+      written += 1;
     },
   });
 });
@@ -231,4 +235,16 @@ test('the rules are listed from the commands that carry them', async () => {
 
 test('the price list of an empty catalogue is empty', async () => {
   await expect(door.run('offering.list', {}, customer)).resolves.toMatchObject({ items: [] });
+});
+
+test('work that may have been left behind is told after a write, and not after a read or a refusal', async () => {
+  written = 0;
+  await door.run('test.who', {}, integrator);
+  await expect(
+    door.run('test.remember', { name: 'much too long', customerId: ada, tells: ada }, operator),
+  ).rejects.toMatchObject({ reason: 'test.name_fits' });
+  expect(written).toBe(0);
+  await door.run('test.move', { by: 1 }, operator);
+  await door.run('test.remember', { name: 'told', customerId: ada, tells: ada }, operator);
+  expect(written).toBe(2);
 });

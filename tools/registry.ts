@@ -131,6 +131,8 @@ export interface ToolParts {
   readonly guardsOff?: ReadonlySet<string>;
   /** Hears of refusals, for the audit. Those of the HTTP tool door and of the pages are told by those doors themselves. */
   readonly onRefused?: (refused: { tool: string; caller: Caller; error: AirtimeError }) => void;
+  /** Called when a tool that is no read was done: it may have left work behind, and events. */
+  readonly onWritten?: () => void;
 }
 
 export function makeTools(parts: ToolParts): ToolDoor {
@@ -238,6 +240,18 @@ export function makeTools(parts: ToolParts): ToolDoor {
   }
 
   async function runOwned(
+    tool: Tool,
+    input: unknown,
+    caller: Caller,
+    keep?: KeepOutput,
+    before?: ExecuteOptions['before'],
+  ): Promise<unknown> {
+    const answer = await runAsCaller(tool, input, caller, keep, before);
+    if (tool.descriptor.effect !== 'read') parts.onWritten?.();
+    return answer;
+  }
+
+  async function runAsCaller(
     tool: Tool,
     input: unknown,
     caller: Caller,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type House, hurry, openHouse } from '../doctrine/house.ts';
+import type { MachineClock } from '../kernel/clock.ts';
 import { freezeClock } from '../policy/clock/commands.ts';
 import { execute, transaction } from '../policy/core/command.ts';
 import {
@@ -15,6 +16,7 @@ import { retryFlow } from '../policy/flow/commands.ts';
 import { noticeFlow } from '../policy/notice/notice.ts';
 import { noticeSteps } from '../policy/notice/steps.ts';
 import { listSteps } from '../read/views/flow.ts';
+import { makeWorker } from './worker.ts';
 
 let house: House;
 
@@ -45,6 +47,19 @@ const stateOf = async (key: string) => {
     [key],
   );
   return row;
+};
+
+/** A clock that can be woken, as that of the program. */
+const wakeable: MachineClock = {
+  now: () => new Date(),
+  sleep: (milliseconds, signal) =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      signal?.addEventListener('abort', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    }),
 };
 
 /** The lease of a worker that has died runs out. */
@@ -172,6 +187,37 @@ describe('many workers over the same rows', () => {
     release();
     await expect.poll(async () => (await stateOf('letter:19'))?.state, { timeout: 10_000 }).toBe('done');
     await worker.stop();
+  });
+
+  it('look ever less often while they are woken for nothing, and soon again after they found something', async () => {
+    let looks = 0;
+    const counted = new Proxy(house.pool, {
+      get(pool, name) {
+        if (name === 'query') looks += 1;
+        const value: unknown = Reflect.get(pool, name, pool);
+        return typeof value === 'function' ? value.bind(pool) : value;
+      },
+    });
+    const ran: number[] = [];
+    const step = stepOf(async () => {
+      ran.push(performance.now());
+    });
+    const worker = makeWorker({ ...house.policy, pool: counted }, [step], wakeable, { warn: () => undefined });
+    worker.start();
+    const waking = setInterval(() => worker.wake(), 2);
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      // Both lanes: a dozen looks of the one and ten of the other, where each wake alone would make hundreds.
+      expect(looks).toBeGreaterThan(8);
+      expect(looks).toBeLessThan(40);
+      const given = performance.now();
+      await give(['woken:work']);
+      await expect.poll(() => ran.length, { interval: 5, timeout: 5000 }).toBe(1);
+      expect((ran[0] ?? 0) - given).toBeLessThan(1000);
+    } finally {
+      clearInterval(waking);
+      await worker.stop();
+    }
   });
 
   it('leave a step alone that this version does not know, for one that does', async () => {

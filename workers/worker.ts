@@ -38,8 +38,13 @@ const lanes: readonly (Lane & { tickMs: number })[] = [
   { except: noticeFlow, tickMs: 250 },
   { only: noticeFlow, tickMs: 1000 },
 ];
-/** Between looks that found nothing: thousands of requests a second wake us, and few of them leave work. */
-const gatherMs = 20;
+/**
+ * After a look that found nothing. Hundreds of requests a second wake us, and few of them leave work: each look that was in
+ * vain doubles the pause before the next, and work that is found, or quiet, makes it short again.
+ */
+const gatherMs = { min: 20, max: 160 };
+/** The same for letters. Nobody counts on those by the tenth of a second, and a look passes over all other work that is due. */
+const lettersMs = 200;
 
 /**
  * Claims due steps and runs them. Any number of workers, in any number of processes, share the rows: a step is leased
@@ -104,6 +109,7 @@ export function makeWorker(
 
   async function loop(lane: Lane & { tickMs: number }): Promise<void> {
     let isWoken = false;
+    let pauseMs = gatherMs.min;
     let endPause: (() => void) | undefined;
     wakeLane.add(() => {
       isWoken = true;
@@ -117,12 +123,14 @@ export function makeWorker(
       } catch (error) {
         log.warn({ reason: error instanceof Error ? error.message : String(error) }, 'no work could be claimed');
       }
-      if (count > 0 || stopping) continue;
-      if (isWoken) {
-        // Letters are not what anybody waits for: each look for some passes over all other work that is due.
-        await clock.sleep(lane.only === undefined ? gatherMs : Math.min(lane.tickMs, 10 * gatherMs));
+      if (count > 0) {
+        pauseMs = gatherMs.min;
         continue;
       }
+      if (stopping) continue;
+      await clock.sleep(lane.only === undefined ? pauseMs : lettersMs);
+      pauseMs = isWoken ? Math.min(gatherMs.max, 2 * pauseMs) : gatherMs.min;
+      if (isWoken) continue;
       const pause = new AbortController();
       endPause = () => pause.abort();
       await clock.sleep(lane.tickMs, pause.signal);

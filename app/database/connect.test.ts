@@ -2,6 +2,7 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemCaller } from '../../kernel/caller.ts';
 import { type Policy, transaction } from '../../policy/core/command.ts';
+import { appendEvent } from '../../policy/core/event.ts';
 import { type TestPolicy, testPolicy } from '../../policy/core/testing.ts';
 import { connect, type Database } from './connect.ts';
 import { withClient } from './roles.ts';
@@ -178,6 +179,18 @@ describe('a database that goes away', () => {
       if (bytes.includes('SELECT 1 AS one')) wire.cut();
     };
     await expect(work(() => undefined)).rejects.toMatchObject({ status: 503, reason: 'unavailable' });
+  });
+
+  it('knows that nothing was kept where the last event was refused, although the commit was sent with it', async () => {
+    // As it is on a primary that is one no more.
+    const refused = transaction(policy, 'test.refused', systemCaller('test'), {}, async (tx) => {
+      await tx.sql`INSERT INTO "setting" ("name", "value") VALUES ('refused', 'true')`;
+      await tx.sql`SET TRANSACTION READ ONLY`;
+      await appendEvent(tx, { type: 'TestEvent', resourceType: 'test', resourceId: 'x', sequence: 1n });
+    });
+    await expect(refused).rejects.toMatchObject({ status: 503, reason: 'unavailable' });
+    expect((await over.pool.query(`SELECT FROM "setting" WHERE "name" = 'refused'`)).rowCount).toBe(0);
+    await work(() => undefined);
   });
 
   it('is given up when it says nothing more, and its connection is not used again', async () => {

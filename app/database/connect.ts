@@ -34,6 +34,9 @@ export async function connect(options: {
       jit: 'off',
     }),
     query_timeout: options.statementTimeoutMs + silentMs,
+    // What is asked before the answer to the last is there goes out at once, and PostgreSQL answers in the same order. Who
+    // awaits each answer notices nothing; `BEGIN` and `COMMIT` need not be waited for by themselves.
+    pipeline: true,
     max: options.max,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,

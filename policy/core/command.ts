@@ -283,9 +283,8 @@ async function once<T>(
       events: [],
     };
     const result = await work(tx);
-    await writeEvents(tx);
     if (options.rollback) await client.query('ROLLBACK');
-    else await commit(client);
+    else await end(tx, client);
     return result;
   } catch (error) {
     // Nobody is there to be told, and a connection that has fallen silent would be waited for once more.
@@ -322,24 +321,30 @@ async function begin(
 const hasBroken = (error: unknown): boolean =>
   isConnectionLost(error) || (error instanceof Error && isConnectionLost(error.cause));
 
-// When the connection dies at COMMIT nobody can say whether it took effect, and nothing may claim either.
-async function commit(client: PoolClient): Promise<void> {
-  try {
-    await client.query('COMMIT');
-  } catch (error) {
-    if (!isConnectionLost(error)) throw error;
-    const unknown = new AirtimeError(
-      503,
-      'outcomeUnknown',
-      'The connection to the database broke at the last moment, so the outcome is not known. Read before you retry, or retry with the same Idempotency-Key.',
-    );
-    unknown.cause = error;
-    throw unknown;
-  }
+/**
+ * Writes the last events and commits, sent together. An event that is refused is the error of both: PostgreSQL has given up
+ * the transaction then, and answers the commit with a rollback. When the connection dies nobody can say whether the commit
+ * took effect, and nothing may claim either.
+ */
+async function end(tx: Tx, client: PoolClient): Promise<void> {
+  const [written, committed] = await Promise.allSettled([writeEvents(tx), client.query('COMMIT')]);
+  if (written.status === 'rejected' && sqlState(written.reason) !== undefined) throw written.reason;
+  const failed = [written, committed].find((one) => one.status === 'rejected');
+  if (failed === undefined) return;
+  if (!isConnectionLost(failed.reason)) throw failed.reason;
+  const unknown = new AirtimeError(
+    503,
+    'outcomeUnknown',
+    'The connection to the database broke at the last moment, so the outcome is not known. Read before you retry, or retry with the same Idempotency-Key.',
+  );
+  unknown.cause = failed.reason;
+  throw unknown;
 }
 
+/** The code that PostgreSQL itself gave the error. What the driver or the system says has no severity. */
 function sqlState(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  if (!(error instanceof Error && 'severity' in error && 'code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
 }
 
 // 40001 serialization failure, 40P01 deadlock: the database undid everything and asks for another try.

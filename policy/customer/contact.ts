@@ -27,10 +27,12 @@ export async function customerFacts(
   before: JsonObject | undefined,
 ): Promise<CustomerFacts> {
   const email = emailOf(document);
-  const owner = email === undefined ? undefined : await findRow(tx, 'emailDirectory', { email }, true);
-  const [lines] = await tx.sql<{
-    count: bigint;
-  }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${id} AND "state" <> 'terminated'`;
+  const [owner, [lines]] = await Promise.all([
+    email === undefined ? undefined : findRow(tx, 'emailDirectory', { email }, true),
+    tx.sql<{
+      count: bigint;
+    }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${id} AND "state" <> 'terminated'`,
+  ]);
   return {
     id,
     document,

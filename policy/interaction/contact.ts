@@ -33,12 +33,15 @@ const inBulk: ReadonlySet<string> = new Set(['customer.import']);
  */
 export async function recordContact(tx: Tx, summary: string, refusal: Refusal | undefined): Promise<void> {
   if (tx.caller.audience === 'system' || withoutCaller.has(tx.caller.surface) || inBulk.has(tx.command)) return;
-  await writeEvents(tx);
-  const written = await tx.sql<{ type: string; resourceType: string; resourceId: string; customerId: string }>`
+  // Sent together; what is read is read after what was written.
+  const [, written] = await Promise.all([
+    writeEvents(tx),
+    tx.sql<{ type: string; resourceType: string; resourceId: string; customerId: string }>`
     SELECT e."type", e."resource_type", e."resource_id", e."customer_id" FROM "event" e
     JOIN "customer" c ON c."id" = e."customer_id"
     WHERE e."transaction_id" = (pg_current_xact_id()::text)::bigint AND e."resource_type" = ANY (${[...subjectNames, 'partyInteraction']}::text[])
-    ORDER BY e."position" LIMIT 1000`;
+    ORDER BY e."position" LIMIT 1000`,
+  ]);
   const toldOf = new Set(
     written.filter((event) => event.resourceType === 'partyInteraction').map((event) => event.customerId),
   );

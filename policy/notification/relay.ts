@@ -18,6 +18,8 @@ export interface RelayedBatch {
   /** As many events as a batch holds were there: there may be more. */
   readonly full: boolean;
   readonly moved: boolean;
+  /** Nobody has subscribed to anything: there is no hurry. */
+  readonly unheard?: boolean;
 }
 
 interface EventRow {
@@ -131,7 +133,7 @@ async function passUnheard(tx: Tx, cursor: CursorRow): Promise<RelayedBatch | un
   if (last) {
     await tx.sql`UPDATE "relay_cursor" SET "transaction_id" = ${last.transactionId}, "position" = ${last.position}`;
   }
-  return { deliveries: 0, full: false, moved: last !== undefined };
+  return { deliveries: 0, full: false, moved: last !== undefined, unheard: true };
 }
 
 /**

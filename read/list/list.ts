@@ -225,22 +225,22 @@ async function inTransaction<T>(pool: Pool, timeoutMs: number, work: (client: Po
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1)
     throw new Error('A statement timeout is a whole number of milliseconds.');
   const client = await pool.connect();
-  let broken = false;
-  try {
-    await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}; ${sessionSettings}`);
-    const result = await work(client);
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    broken = isConnectionLost(error);
-    if (!broken)
-      await client.query('ROLLBACK').catch(() => {
-        broken = true;
-      });
-    throw error;
-  } finally {
-    client.release(broken);
+  // Sent together with the first statement: one way to the database and back is saved.
+  const begun = client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}; ${sessionSettings}`);
+  const [begin, result] = await Promise.allSettled([begun, work(client)]);
+  // Nothing was written that could be lost: whoever asks is not kept waiting for the end of it.
+  const isOver = begin.status === 'fulfilled' && result.status === 'fulfilled' ? 'COMMIT' : 'ROLLBACK';
+  const failure = begin.status === 'rejected' ? begin.reason : result.status === 'rejected' ? result.reason : undefined;
+  if (isConnectionLost(failure)) client.release(true);
+  else {
+    client.query(isOver).then(
+      () => client.release(),
+      () => client.release(true),
+    );
   }
+  if (begin.status === 'rejected') throw begin.reason;
+  if (result.status === 'rejected') throw result.reason;
+  return result.value;
 }
 
 function isPool(database: Queryable): database is Pool {

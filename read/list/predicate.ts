@@ -21,6 +21,7 @@ export interface Predicate {
   sql: string;
   /** Then the planner cannot judge how many rows pass. */
   readsDocument: boolean;
+  /** Then a plan for one value may be a bad plan for another. */
   readsColumns: boolean;
   /** Whether an index can find the rows, so that few of them cost little. */
   indexed: boolean;
@@ -293,9 +294,15 @@ function isOneOf(column: string, values: readonly (string | boolean)[], type: st
   const [first] = values;
   if (first === undefined) return never;
   // A plain equality also lets an index on (column, id) give the rows in order.
-  if (values.length === 1) return onColumn(`${column} = ${bind(first)}::${type}`);
+  if (values.length === 1) {
+    const equality = onColumn(`${column} = ${bind(first)}::${type}`);
+    // One id is like any other: whose column it is, its values are not skewed.
+    return isReference(column) ? { ...equality, readsColumns: false } : equality;
+  }
   return onColumn(`${column} = ANY(${bind(values)}::${type}[])`);
 }
+
+const isReference = (column: string) => /_id"?$/.test(column);
 
 /** An integer column is compared with integers, or its index is of no use. */
 function numberType(numbers: readonly string[]): 'bigint' | 'numeric' {
