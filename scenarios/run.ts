@@ -104,7 +104,9 @@ async function onServer(
 }
 
 /** Of a log as much as one reads beside a failure. */
-const endOf = (log: string): string => log.trimEnd().split('\n').slice(-logLinesMax).join('\n');
+function endOf(log: string): string {
+  return log.trimEnd().split('\n').slice(-logLinesMax).join('\n');
+}
 
 async function playAll(
   scenarios: readonly Scenario[],
