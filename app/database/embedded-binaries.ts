@@ -141,10 +141,28 @@ function usableNative(binaries: Binaries, directory: string): string {
   }
 }
 
+/** Where root keeps what can be made again, and others may look: for binaries that were installed inside a closed home. */
+export const openCache = '/var/cache/airtime';
+
+/** @returns the folder to run from; the installed one when no copy could be made. */
+function copyForOthers(binaries: Binaries, failures: string[]): string {
+  try {
+    for (const folder of [openCache, join(openCache, 'binaries')]) {
+      mkdirSync(folder, { recursive: true });
+      chmodSync(folder, 0o755);
+    }
+    return copyBinaries(binaries, openCache);
+  } catch (error) {
+    failures.push(`a copy of the binaries in ${openCache}: ${error instanceof Error ? error.message : String(error)}`);
+    return binaries.native;
+  }
+}
+
 /**
  * Chooses how to run PostgreSQL here. An ordinary user runs it directly. Root tries, in this order: a user namespace
  * in which root looks like user 1000, an unprivileged user with the binaries where that user can read them, and an
- * unprivileged user that keeps the right to pass closed folders (for data inside a home with mode 0700).
+ * unprivileged user that keeps the right to pass closed folders (for data inside a home with mode 0700; binaries that are
+ * in there too are copied to `/var/cache/airtime`).
  * @param directory the folder that holds the data directory; it exists.
  * @throws Error that lists what was tried, why each failed, and what to do.
  */
@@ -203,13 +221,16 @@ export async function chooseLauncher(binaries: Binaries, directory: string): Pro
     '--inh-caps=-all,+dac_override',
     '--ambient-caps=-all,+dac_override',
   ];
-  const capability = await runToEnd('setpriv', [...capable, ...enterAndRun, executable(native, 'postgres')]);
+  // initdb asks whether it may run what lies beside it, and to that question the right to pass closed folders says nothing.
+  const seen = await runToEnd(executable(native, 'postgres'), ['--version'], user);
+  const passing = seen.reason === undefined ? native : copyForOthers(binaries, failures);
+  const capability = await runToEnd('setpriv', [...capable, ...enterAndRun, executable(passing, 'postgres')]);
   if (capability.reason === undefined) {
     return {
       name: `user ${user.uid} with passage through closed folders`,
       dataOwner: user,
       identity: {},
-      command: (program, args) => ({ file: 'setpriv', args: [...capable, executable(native, program), ...args] }),
+      command: (program, args) => ({ file: 'setpriv', args: [...capable, executable(passing, program), ...args] }),
     };
   }
   failures.push(`unprivileged user with capability (setpriv): ${capability.reason}`);

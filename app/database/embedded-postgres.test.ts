@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -17,7 +18,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { copyBinaries, findBinaries, linkLibraries, runToEnd } from './embedded-binaries.ts';
+import { chooseLauncher, copyBinaries, findBinaries, linkLibraries, openCache, runToEnd } from './embedded-binaries.ts';
 import { isEmbeddedRunning, startEmbedded, stopEmbedded } from './embedded-postgres.ts';
 import { commandLine, hasCode, processesIn, processIsAlive, processStamp, sleep, stampIsAlive } from './processes.ts';
 import { withClient } from './roles.ts';
@@ -25,6 +26,11 @@ import { withClient } from './roles.ts';
 const module = new URL('./embedded-postgres.ts', import.meta.url).href;
 const asRoot = process.getuid?.() === 0;
 const onLinux = process.platform === 'linux';
+
+/** Whether somebody else of this machine may read what is there. */
+function othersReach(folder: string): boolean {
+  return spawnSync('/bin/sh', ['-c', 'cd "$1"', 'sh', folder], { uid: 65534, gid: 65534, cwd: '/' }).status === 0;
+}
 
 let parent: string;
 let directory: string;
@@ -304,6 +310,25 @@ describe('the ways to run it', { timeout: 30_000 }, () => {
     });
   });
 
+  it.runIf(asRoot && onLinux)(
+    'serves root without namespaces when the program itself is inside a closed home',
+    async () => {
+      const native = copyBinaries(findBinaries(), join(parent, 'program'));
+      mkdirSync(directory, { recursive: true });
+      chmodSync(parent, 0o700);
+      await withOnlyTools(['setpriv'], async () => {
+        const launcher = await chooseLauncher({ ...findBinaries(), native }, directory);
+        if (!launcher.dataOwner) throw new Error('PostgreSQL runs as somebody');
+        const data = join(directory, 'fresh');
+        mkdirSync(data);
+        chownSync(data, launcher.dataOwner.uid, launcher.dataOwner.gid);
+        const { file, args } = launcher.command('initdb', ['-D', data, '-U', 'postgres', '--auth', 'trust']);
+        expect(args.join(' ')).toContain(openCache);
+        expect((await runToEnd(file, args, launcher.identity)).reason).toBeUndefined();
+      });
+    },
+  );
+
   it.runIf(asRoot && onLinux)('names every way it tried when none works', async () => {
     chmodSync(parent, 0o700);
     await withOnlyTools([], async () => {
@@ -313,7 +338,8 @@ describe('the ways to run it', { timeout: 30_000 }, () => {
     });
   });
 
-  it.runIf(asRoot && onLinux)('serves an ordinary user', async () => {
+  // Where the sources are inside a closed home there is no ordinary user of them.
+  it.runIf(asRoot && onLinux && othersReach(import.meta.dirname))('serves an ordinary user', async () => {
     chmodSync(parent, 0o777);
     const { line } = await inProcess(startScript('await running.stop();'), { uid: 65534, gid: 65534 });
     expect(Number(line)).toBeGreaterThan(0);
