@@ -181,6 +181,16 @@ describe('a database that goes away', () => {
     await expect(work(() => undefined)).rejects.toMatchObject({ status: 503, reason: 'unavailable' });
   });
 
+  it('says so too when it ends while the last event and the COMMIT are on their way together', async () => {
+    wire.onSent = (bytes) => {
+      if (bytes.includes('append_events')) wire.cut();
+    };
+    const lost = transaction(policy, 'test.away', systemCaller('test'), {}, (tx) =>
+      appendEvent(tx, { type: 'TestEvent', resourceType: 'test', resourceId: 'x', sequence: 1n }),
+    );
+    await expect(lost).rejects.toMatchObject({ status: 503, reason: 'outcomeUnknown' });
+  });
+
   it('knows that nothing was kept where the last event was refused, although the commit was sent with it', async () => {
     // As it is on a primary that is one no more.
     const refused = transaction(policy, 'test.refused', systemCaller('test'), {}, async (tx) => {

@@ -228,12 +228,11 @@ async function inTransaction<T>(pool: Pool, timeoutMs: number, work: (client: Po
   // Sent together with the first statement: one way to the database and back is saved.
   const begun = client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${timeoutMs}; ${sessionSettings}`);
   const [begin, result] = await Promise.allSettled([begun, work(client)]);
+  const failed = [begin, result].find((one) => one.status === 'rejected');
   // Nothing was written that could be lost: whoever asks is not kept waiting for the end of it.
-  const isOver = begin.status === 'fulfilled' && result.status === 'fulfilled' ? 'COMMIT' : 'ROLLBACK';
-  const failure = begin.status === 'rejected' ? begin.reason : result.status === 'rejected' ? result.reason : undefined;
-  if (isConnectionLost(failure)) client.release(true);
+  if (isConnectionLost(failed?.reason)) client.release(true);
   else {
-    client.query(isOver).then(
+    client.query(failed ? 'ROLLBACK' : 'COMMIT').then(
       () => client.release(),
       () => client.release(true),
     );
