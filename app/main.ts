@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { logOptions } from '../surfaces/http/log.ts';
 import { type Configuration, ConfigurationError, paths, readConfiguration } from './configuration.ts';
 import { stopEmbedded } from './database/embedded-postgres.ts';
+import { nodeOptions } from './node-options.ts';
 
 const usage = `airtime: a BSS in one process
 
@@ -136,11 +137,8 @@ async function start(configuration: Configuration): Promise<number> {
   mkdirSync(configuration.home, { recursive: true, mode: 0o700 });
   const output = openSync(place.log, 'a', 0o600);
   const began = Date.now();
-  const child = spawn(process.execPath, [...process.execArgv, fileURLToPath(new URL(import.meta.url)), 'serve'], {
-    detached: true,
-    stdio: ['ignore', output, output],
-    env: process.env,
-  });
+  const words = [...nodeOptions, ...process.execArgv, fileURLToPath(import.meta.url), 'serve'];
+  const child = spawn(process.execPath, words, { detached: true, stdio: ['ignore', output, output], env: process.env });
   child.unref();
   let exited = false;
   child.once('exit', () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { stopEmbedded } from '../app/database/embedded-postgres.ts';
+import { nodeOptions } from '../app/node-options.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const startMsMax = 60_000;
@@ -41,7 +42,7 @@ export async function startServer(home: string, environment: Record<string, stri
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const log = join(home, 'bench.log');
   const started = run(
-    [join(root, 'dist', 'airtime.js'), 'serve'],
+    [...nodeOptions, join(root, 'dist', 'airtime.js'), 'serve'],
     { AIRTIME_HOME: home, AIRTIME_PORT: '0', AIRTIME_LOG_LEVEL: 'warn', ...environment },
     log,
   );
@@ -66,7 +67,7 @@ export async function startWorker(home: string, environment: Record<string, stri
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const log = join(home, 'bench.log');
   const started = run(
-    [join(root, 'dist', 'airtime.js'), 'serve'],
+    [...nodeOptions, join(root, 'dist', 'airtime.js'), 'serve'],
     { AIRTIME_HOME: home, AIRTIME_PORT: '0', AIRTIME_LOG_LEVEL: 'info', ...environment },
     log,
   );

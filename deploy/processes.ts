@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { nodeOptions } from '../app/node-options.ts';
 
 // What the drills start: the compiled program and the sandboxes, each a process of its own, as an operator runs them.
 
@@ -129,7 +130,7 @@ export async function startServer(given: {
   const url = `http://127.0.0.1:${given.port}`;
   return launch({
     name: 'the server',
-    args: [join(given.program ?? root, 'dist/airtime.js'), 'serve'],
+    args: [...nodeOptions, join(given.program ?? root, 'dist/airtime.js'), 'serve'],
     environment: {
       AIRTIME_LOG_LEVEL: 'warn',
       ...given.environment,

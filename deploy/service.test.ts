@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfiguration, secretVariables } from '../app/configuration.ts';
+import { nodeOptions } from '../app/node-options.ts';
 import { root } from './processes.ts';
 
 const text = readFileSync(join(root, 'deploy/airtime.service'), 'utf8');
@@ -26,7 +27,7 @@ const one = (name: string): string => settings.get(`Service.${name}`)?.join(' ')
 
 describe('airtime.service', () => {
   it('starts the program in the foreground with an environment that it takes, secrets by file', () => {
-    expect(one('ExecStart')).toMatch(/ \/opt\/airtime\/dist\/airtime\.js serve$/);
+    expect(one('ExecStart').split(' ').slice(1)).toEqual([...nodeOptions, '/opt/airtime/dist/airtime.js', 'serve']);
     const environment = Object.fromEntries(
       one('Environment')
         .split(' ')

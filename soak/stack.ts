@@ -9,6 +9,7 @@ import { paths } from '../app/configuration.ts';
 import { isEmbeddedRunning, stopEmbedded } from '../app/database/embedded-postgres.ts';
 import { processIsAlive } from '../app/database/processes.ts';
 import { databaseName, serverRole, withClient } from '../app/database/roles.ts';
+import { nodeOptions } from '../app/node-options.ts';
 
 export const victims = ['server', 'database', 'gateway', 'server and database'] as const;
 export type Victim = (typeof victims)[number];
@@ -158,7 +159,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       () => gateway,
       () => answers(`${gatewayUrl}/card-gateway/totals`, totals),
     );
-    if (!isAlive(server)) server = launch([join(options.dist, 'airtime.js'), 'serve'], withModel ? model : {});
+    if (!isAlive(server))
+      server = launch([...nodeOptions, join(options.dist, 'airtime.js'), 'serve'], withModel ? model : {});
     await until(
       'the server',
       () => server,

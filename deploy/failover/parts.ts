@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { paths } from '../../app/configuration.ts';
 import { withClient } from '../../app/database/roles.ts';
+import { nodeOptions } from '../../app/node-options.ts';
 import { isJsonObject } from '../../kernel/json.ts';
 import type { Told } from '../../simulation/crash/load.ts';
 import { pause } from '../../simulation/crash/stack.ts';
@@ -162,22 +163,26 @@ export class Copies {
     const home = join(this.processes.directory, name);
     mkdirSync(home, { recursive: true, mode: 0o700 });
     const { databaseUrl, migrationUrl, gateway, publicUrl, env } = this.settings;
-    const child = this.processes.launch(name, [process.execPath, join(root, 'dist/airtime.js'), 'serve'], {
-      DATABASE_URL: databaseUrl,
-      MIGRATION_DATABASE_URL: migrationUrl,
-      SANDBOX_SECRET: gateway.secret,
-      AIRTIME_SANDBOX_URL: gateway.url,
-      AIRTIME_HOME: home,
-      AIRTIME_PORT: String(port),
-      AIRTIME_PUBLIC_URL: publicUrl,
-      AIRTIME_TRUSTED_PROXIES: '1',
-      // Made by one copy, read by another.
-      AIRTIME_SIGNING_SECRET: `${gateway.secret}${gateway.secret}`,
-      // Longer than the proxy takes to notice that a copy is not ready.
-      AIRTIME_DRAIN_MS: '2500',
-      AIRTIME_LOG_LEVEL: 'warn',
-      ...env,
-    });
+    const child = this.processes.launch(
+      name,
+      [process.execPath, ...nodeOptions, join(root, 'dist/airtime.js'), 'serve'],
+      {
+        DATABASE_URL: databaseUrl,
+        MIGRATION_DATABASE_URL: migrationUrl,
+        SANDBOX_SECRET: gateway.secret,
+        AIRTIME_SANDBOX_URL: gateway.url,
+        AIRTIME_HOME: home,
+        AIRTIME_PORT: String(port),
+        AIRTIME_PUBLIC_URL: publicUrl,
+        AIRTIME_TRUSTED_PROXIES: '1',
+        // Made by one copy, read by another.
+        AIRTIME_SIGNING_SECRET: `${gateway.secret}${gateway.secret}`,
+        // Longer than the proxy takes to notice that a copy is not ready.
+        AIRTIME_DRAIN_MS: '2500',
+        AIRTIME_LOG_LEVEL: 'warn',
+        ...env,
+      },
+    );
     const copy = { name, url: `http://127.0.0.1:${port}`, process: child };
     await until(
       `${name} is ready`,

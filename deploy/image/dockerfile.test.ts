@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { nodeOptions } from '../../app/node-options.ts';
 import { root } from '../processes.ts';
 import { ignoredBy, readDockerfile } from './dockerfile.ts';
 
@@ -42,7 +43,7 @@ describe('the container image', () => {
     expect(only('USER').text).toBe('1000:1000');
     const order = last?.steps.map(({ keyword }) => keyword) ?? [];
     expect(order.lastIndexOf('COPY')).toBeLessThan(order.indexOf('USER'));
-    expect(only('CMD').words).toEqual(['node', 'dist/airtime.js', 'serve']);
+    expect(only('CMD').words).toEqual(['node', ...nodeOptions, 'dist/airtime.js', 'serve']);
     expect(only('HEALTHCHECK').words.slice(0, 3)).toEqual(['CMD', 'node', '-e']);
     expect(only('HEALTHCHECK').words[3]).toContain('/health');
     expect(only('STOPSIGNAL').text).toBe('SIGTERM');

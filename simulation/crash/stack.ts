@@ -9,6 +9,7 @@ import { paths } from '../../app/configuration.ts';
 import { isEmbeddedRunning, stopEmbedded } from '../../app/database/embedded-postgres.ts';
 import { processIsAlive } from '../../app/database/processes.ts';
 import { databaseName, serverRole, withClient } from '../../app/database/roles.ts';
+import { nodeOptions } from '../../app/node-options.ts';
 
 export const victims = ['server', 'database', 'gateway', 'server and database', 'all'] as const;
 export type Victim = (typeof victims)[number];
@@ -130,7 +131,7 @@ export async function openStack(): Promise<Stack> {
       () => gateway,
       () => answers(`${gatewayUrl}/card-gateway/totals`, totals),
     );
-    if (!isAlive(server)) server = launch([join(root, 'dist/airtime.js'), 'serve']);
+    if (!isAlive(server)) server = launch([...nodeOptions, join(root, 'dist/airtime.js'), 'serve']);
     await until(
       'the server',
       () => server,
