@@ -117,12 +117,14 @@ export async function fixedArrival(
   const begun = performance.now() + everyMs;
   for (let index = 0; index < total && failure === undefined && !isOverrun; ) {
     isOverrun = underWay.size > perSecond * backlogSecondsMax;
-    const due = begun + index * everyMs;
     const now = performance.now();
-    if (now < due) {
-      await pause(Math.max(0, Math.floor(due - now)));
+    const aheadMs = begun + index * everyMs - now;
+    // Timers count whole milliseconds. One that is half a millisecond early counts from when it really goes out.
+    if (aheadMs > 0.5) {
+      await pause(Math.max(1, Math.floor(aheadMs)));
       continue;
     }
+    const due = now + Math.min(0, aheadMs);
     index += 1;
     late.push(now - due);
     const { kind, act } = next();

@@ -1,3 +1,4 @@
+import type { Pool } from 'pg';
 import { whyNotExternal } from '../external.ts';
 import { type House, openHouse } from '../house.ts';
 import { copyLines, makeLine } from '../lines.ts';
@@ -5,13 +6,17 @@ import { fixedArrival, openClient, percentile, saturated, seeded, type Timing, t
 import { type Kind, mixOf, openKinds } from '../operations.ts';
 import { type Figure, milliseconds, NotMeasured, type Part, whole } from '../part.ts';
 import { familyOf, processorMs } from '../processes.ts';
+import { pause } from '../server.ts';
 
 const perSecond = 200;
 const p99MsMax = 10;
 const lineCount = 2000;
 const callers = 32;
-/** Seconds of each measurement: of the mix, of a kind at the fixed rate, and of a kind at saturation. */
-const lengths = { whole: { mix: 20, alone: 4, most: 1.5 }, short: { mix: 5, alone: 1, most: 0.5 } };
+/** Seconds of the mix before anything counts, and of each measurement: of the mix, of a kind at the fixed rate, and of a kind at saturation. */
+const lengths = {
+  whole: { warm: 30, mix: 30, alone: 8, most: 1.5 },
+  short: { warm: 3, mix: 5, alone: 1, most: 0.5 },
+};
 
 /** Every kind of operation: among the others, alone at a fixed rate, and as much of it as goes. */
 export const operations: Part = {
@@ -30,6 +35,8 @@ export const operations: Part = {
       const kinds = await openKinds(client, pool, seeded(seed));
       const internal = kinds.filter(({ isFlow }) => !isFlow);
       await warm(kinds);
+      await fixedArrival(perSecond, seconds.warm, mixOf(kinds, seeded(seed + 2)));
+      await quiet(pool);
       process.stderr.write('\n  warm');
 
       const mixed = await fixedArrival(perSecond, seconds.mix, mixOf(kinds, seeded(seed + 1)));
@@ -50,6 +57,7 @@ export const operations: Part = {
       const overrun = new Set<string>();
       const cost = new Map<string, Spent>();
       for (const { name, act } of internal) {
+        await quiet(pool);
         const arrived = await fixedArrival(perSecond, seconds.alone, () => ({ kind: name, act }));
         const timing = timingOf(arrived.times.get(name) ?? [], arrived.seconds);
         alone.set(name, timing);
@@ -114,7 +122,7 @@ export const operations: Part = {
               ]),
               ['all that is answered within', '', ...cells(all), '', '', '', '', '', '', ''],
             ],
-            note: `Fixed arrival: a request goes out when it is due and its time counts from then, whatever became of those before it. The mix ran ${seconds.mix} s, each kind alone ${seconds.alone} s, at saturation ${seconds.most} s, over ${isShort ? 200 : lineCount} lines. Client, server and database share the machine; the client itself was late by up to ${milliseconds(late)} (p99), and that is in the times. CPU is processor time by request at saturation. Overrun: fewer are answered than come. Orders and top-ups begin a flow with card gateway and network and come at their part of the load alone.`,
+            note: `Fixed arrival: a request goes out when it is due and its time counts from then, whatever became of those before it. The mix ran ${seconds.mix} s, each kind alone ${seconds.alone} s, at saturation ${seconds.most} s, over ${isShort ? 200 : lineCount} lines; the same mix went before it for ${seconds.warm} s, and what orders had begun was over before each kind came alone. Client, server and database share the machine; the client itself was late by up to ${milliseconds(late)} (p99), and that is in the times. CPU is processor time by request at saturation. Overrun: fewer are answered than come. Orders and top-ups begin a flow with card gateway and network and come at their part of the load alone.`,
           },
         ],
         promises: [
@@ -167,5 +175,22 @@ async function warm(kinds: readonly Kind[]): Promise<void> {
   for (const { act, isFlow } of kinds) {
     for (let round = 0; round < (isFlow ? 1 : 10); round += 1)
       await Promise.all(Array.from({ length: isFlow ? 1 : 8 }, () => act()));
+  }
+}
+
+const quietMsMax = 60_000;
+
+/** Waits for what orders have begun: a kind that is measured alone is alone. */
+async function quiet(pool: Pool): Promise<void> {
+  const until = performance.now() + quietMsMax;
+  const isOver = async () => {
+    const { rows } = await pool.query(
+      `SELECT 1 FROM "flow_step" WHERE "state" = 'waiting' AND "due_at" <= business_now() AND "not_before" <= clock_timestamp() LIMIT 1`,
+    );
+    return rows.length === 0;
+  };
+  while (!(await isOver())) {
+    if (performance.now() > until) throw new Error(`orders were not over after ${quietMsMax / 1000} s`);
+    await pause(100);
   }
 }
