@@ -20,7 +20,7 @@ import { execute, type Policy, transaction } from '../policy/core/command.ts';
 import type { StepDefinition } from '../policy/core/flow.ts';
 import { runStatement } from '../policy/core/transaction.ts';
 import { registerCustomer } from '../policy/customer/commands.ts';
-import { recordContact } from '../policy/interaction/contact.ts';
+import { recordContactDoubted } from '../policy/interaction/testing.ts';
 import { placeOrder, topUp } from '../policy/order/commands.ts';
 import { codeSteps } from '../policy/session/letters.ts';
 import { readSettings } from '../policy/setting/settings.ts';
@@ -94,7 +94,7 @@ export async function openHouse(): Promise<House> {
     newId: idSource(Date.now, Math.random),
     settings: await readSettings(connected.pool),
     rulesOff: new Set(),
-    recordContact,
+    recordContact: recordContactDoubted,
     outside: {
       gateway,
       network,

@@ -14,7 +14,7 @@ const lineCount = 2000;
 const callers = 32;
 /** Seconds of the mix before anything counts, and of each measurement: of the mix, of a kind at the fixed rate, and of a kind at saturation. */
 const lengths = {
-  whole: { warm: 30, mix: 30, alone: 8, most: 1.5 },
+  whole: { warm: 30, mix: 30, alone: 15, most: 1.5 },
   short: { warm: 3, mix: 5, alone: 1, most: 0.5 },
 };
 

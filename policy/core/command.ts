@@ -281,6 +281,7 @@ async function once<T>(
       rulesOff: policy.rulesOff,
       cause: options.cause,
       events: [],
+      hasWritten: false,
     };
     const result = await work(tx);
     if (options.rollback) await client.query('ROLLBACK');

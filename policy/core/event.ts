@@ -21,8 +21,12 @@ export interface EventDraft {
  * round trip.
  */
 export async function appendEvent(tx: Tx, event: EventDraft): Promise<void> {
-  tx.events.push(
-    JSON.stringify({
+  tx.events.push({
+    type: event.type,
+    resourceType: event.resourceType,
+    resourceId: event.resourceId,
+    customerId: event.customerId ?? null,
+    text: JSON.stringify({
       id: tx.newId('evt'),
       type: event.type,
       resource_type: event.resourceType,
@@ -33,7 +37,7 @@ export async function appendEvent(tx: Tx, event: EventDraft): Promise<void> {
       customer_id: event.customerId,
       occurred_at: event.occurredAt ?? tx.now,
     }),
-  );
+  });
 }
 
 /**
@@ -41,7 +45,8 @@ export async function appendEvent(tx: Tx, event: EventDraft): Promise<void> {
  * events of its own, before events are read, and before the commit.
  */
 export async function writeEvents(tx: Tx): Promise<void> {
+  tx.hasWritten = true;
   const events = tx.events.splice(0);
   if (events.length === 0) return;
-  await tx.sql`SELECT append_events(${`[${events.join(',')}]`}::json, ${tx.cause ? JSON.stringify(tx.cause) : null}::jsonb)`;
+  await tx.sql`SELECT append_events(${`[${events.map(({ text }) => text).join(',')}]`}::json, ${tx.cause ? JSON.stringify(tx.cause) : null}::jsonb)`;
 }

@@ -6,7 +6,7 @@ import type { Caller } from '../../kernel/caller.ts';
 import { AirtimeError } from '../../kernel/error.ts';
 import { idSource } from '../../kernel/id.ts';
 import type { JsonObject } from '../../kernel/json.ts';
-import { recordContact } from '../interaction/contact.ts';
+import { recordContactDoubted } from '../interaction/testing.ts';
 import { settingsSchema } from '../setting/settings.ts';
 import { execute, type Policy, transaction } from './command.ts';
 import {
@@ -54,7 +54,7 @@ export async function testPolicy(): Promise<TestPolicy> {
     newId: idSource(Date.now, Math.random),
     settings: settingsSchema.parse({}),
     rulesOff: new Set(),
-    recordContact,
+    recordContact: recordContactDoubted,
     outside: {
       gateway: {
         kind: 'sandbox',

@@ -4,6 +4,16 @@ import { escapeLiteral, types } from 'pg';
 import type { Caller } from '../../kernel/caller.ts';
 import type { IdSource } from '../../kernel/id.ts';
 
+/** An event of this transaction on its way to the table. */
+export interface PendingEvent {
+  readonly type: string;
+  readonly resourceType: string;
+  readonly resourceId: string;
+  readonly customerId: string | null;
+  /** The whole, as JSON. */
+  readonly text: string;
+}
+
 /** Everything a command's code may use while its transaction is open. Nothing outside the database is called in it. */
 export interface Tx {
   /** Business time, one instant for the whole transaction. */
@@ -16,8 +26,10 @@ export interface Tx {
   readonly rulesOff: ReadonlySet<string>;
   /** Why this happens: the order, usage or step behind the command. Kept with each event. */
   readonly cause: Record<string, string> | undefined;
-  /** Events that were appended and are not written yet, as JSON: see `writeEvents`. */
-  readonly events: string[];
+  /** Events that were appended and are not written yet: see `writeEvents`. */
+  readonly events: PendingEvent[];
+  /** Whether `events` is no longer all: some are in the table, or a function of the database appended its own. */
+  hasWritten: boolean;
   /** Runs one statement; values become parameters. Column names come back in camelCase, int8 as bigint. */
   sql<Row extends object>(strings: TemplateStringsArray, ...values: unknown[]): Promise<Row[]>;
   /** The same for text made from fixed parts. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { transaction } from '../core/command.ts';
+import { refs } from '../core/party.ts';
 import { checkContract } from '../core/resource.ts';
 import {
   create,
@@ -12,6 +13,8 @@ import {
   testOperator,
   testPolicy,
 } from '../core/testing.ts';
+import { customerCommands } from '../customer/commands.ts';
+import { ticketCommands } from '../ticket/commands.ts';
 import { interactionCommands, logInteraction } from './commands.ts';
 import { interactionResource } from './resource.ts';
 
@@ -86,5 +89,56 @@ describe('an interaction', () => {
         interactionItem: [{ item: { id: 'ord_1' } }],
       },
     });
+  });
+});
+
+describe('a contact', () => {
+  const toldOf = async (customerId: string) => {
+    const { rows } = await test.policy.pool.query<{ reason: string; about: string | null }>(
+      `SELECT "document" ->> 'reason' AS reason, "document" #>> '{interactionItem,0,item,id}' AS about FROM "party_interaction"
+       WHERE "customer_id" = $1 ORDER BY "id"`,
+      [customerId],
+    );
+    return rows;
+  };
+
+  const customer = (name: string) =>
+    create(test.policy, customerCommands, {
+      name,
+      engagedParty: { id: `ind_${name}`, name, '@referredType': 'Individual' },
+    });
+
+  it('is told of whom a command was about, once, whether it wrote the customer itself or found it there', async () => {
+    const ada = await customer('Ada');
+    await patch(test.policy, customerCommands, ada.id, { name: 'Ada Lim' });
+    const relatedParty = [refs.customer(ada.id)];
+    const ticket = await create(test.policy, ticketCommands, {
+      description: 'It is slow.',
+      severity: 'low',
+      ticketType: 'complaint',
+      relatedParty,
+    });
+    await create(test.policy, interactionCommands, { reason: 'asked', interactionDate, relatedParty });
+    expect(await toldOf(ada.id)).toEqual([
+      { reason: 'customer created', about: ada.id },
+      { reason: 'customer changed', about: ada.id },
+      { reason: 'ticket created', about: ticket.id },
+      { reason: 'asked', about: null },
+    ]);
+  });
+
+  it('is told of nobody who is not there: not any more, or never was', async () => {
+    const gone = await customer('Gone');
+    const before = await toldOf(gone.id);
+    await remove(test.policy, customerCommands, gone.id);
+    expect(await toldOf(gone.id)).toEqual(before);
+    const relatedParty = [refs.customer('cus_nobody')];
+    await create(test.policy, ticketCommands, {
+      description: 'It is slow.',
+      severity: 'low',
+      ticketType: 'complaint',
+      relatedParty,
+    });
+    expect(await toldOf('cus_nobody')).toEqual([]);
   });
 });

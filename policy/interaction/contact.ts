@@ -18,7 +18,7 @@ const subjects: Readonly<Record<string, { words: string; about?: (id: string) =>
   refund: { words: 'refund' },
   customerBillOnDemand: { words: 'statement' },
 };
-const subjectNames = Object.keys(subjects);
+const told = [...Object.keys(subjects), 'partyInteraction'];
 
 /** Work that nobody is waiting at a door for: what comes of it for the customer is told, or written down, by itself. */
 const withoutCaller: ReadonlySet<string> = new Set(['worker', 'start']);
@@ -33,15 +33,7 @@ const inBulk: ReadonlySet<string> = new Set(['customer.import']);
  */
 export async function recordContact(tx: Tx, summary: string, refusal: Refusal | undefined): Promise<void> {
   if (tx.caller.audience === 'system' || withoutCaller.has(tx.caller.surface) || inBulk.has(tx.command)) return;
-  // Sent together; what is read is read after what was written.
-  const [, written] = await Promise.all([
-    writeEvents(tx),
-    tx.sql<{ type: string; resourceType: string; resourceId: string; customerId: string }>`
-    SELECT e."type", e."resource_type", e."resource_id", e."customer_id" FROM "event" e
-    JOIN "customer" c ON c."id" = e."customer_id"
-    WHERE e."transaction_id" = (pg_current_xact_id()::text)::bigint AND e."resource_type" = ANY (${[...subjectNames, 'partyInteraction']}::text[])
-    ORDER BY e."position" LIMIT 1000`,
-  ]);
+  const written = await (tx.hasWritten ? eventsInTable(tx) : eventsInHand(tx));
   const toldOf = new Set(
     written.filter((event) => event.resourceType === 'partyInteraction').map((event) => event.customerId),
   );
@@ -60,6 +52,49 @@ export async function recordContact(tx: Tx, summary: string, refusal: Refusal | 
         .filter((reference) => reference !== undefined),
     });
   }
+}
+
+interface Told {
+  type: string;
+  resourceType: string;
+  resourceId: string;
+  customerId: string;
+}
+
+/** The events of this transaction about customers that there are, where functions of the database may have added theirs. */
+async function eventsInTable(tx: Tx): Promise<Told[]> {
+  // Sent together; what is read is read after what was written.
+  const [, written] = await Promise.all([
+    writeEvents(tx),
+    tx.sql<Told>`
+    SELECT e."type", e."resource_type", e."resource_id", e."customer_id" FROM "event" e
+    JOIN "customer" c ON c."id" = e."customer_id"
+    WHERE e."transaction_id" = (pg_current_xact_id()::text)::bigint AND e."resource_type" = ANY (${told}::text[])
+    ORDER BY e."position" LIMIT 1000`,
+  ]);
+  return written;
+}
+
+/** The same where none is written yet: they go out with the commit, all at once. */
+async function eventsInHand(tx: Tx): Promise<Told[]> {
+  const events = tx.events.flatMap((event) =>
+    event.customerId !== null && told.includes(event.resourceType) ? [{ ...event, customerId: event.customerId }] : [],
+  );
+  // A customer that this command wrote is there; of others, and of one that it removed, the table is asked.
+  const removed = new Set(
+    events.filter((event) => event.type === 'CustomerDeleteEvent').map((event) => event.resourceId),
+  );
+  const there = new Set(
+    events
+      .filter((event) => event.resourceType === 'customer' && !removed.has(event.resourceId))
+      .map((event) => event.resourceId),
+  );
+  const others = [...new Set(events.map((event) => event.customerId))].filter((id) => !there.has(id));
+  if (others.length > 0) {
+    const found = await tx.sql<{ id: string }>`SELECT "id" FROM "customer" WHERE "id" = ANY (${others}::text[])`;
+    for (const { id } of found) there.add(id);
+  }
+  return events.filter((event) => there.has(event.customerId));
 }
 
 function verbOf(eventType: string): string {

@@ -2,6 +2,7 @@ import type { Caller } from '../../kernel/caller.ts';
 import type { JsonObject } from '../../kernel/json.ts';
 import type { Watch } from '../../kernel/watch.ts';
 import type { Policy } from '../core/command.ts';
+import { writeEvents } from '../core/event.ts';
 import { runStatement, type Tx } from '../core/transaction.ts';
 import { usageReadable, usageSentences } from './rules.ts';
 import type { ReadUsage } from './units.ts';
@@ -104,6 +105,8 @@ async function recordOnce(policy: RecordingPolicy, asked: readonly Asked[], as: 
     as.evenOld === true,
   ];
   await as.turn;
+  // The function appends events of its own, when a record of the quarantine ends a line's quota.
+  if (as.inside) await writeEvents(as.inside);
   type Row = RecordedUsage & { place: number };
   const rows = as.inside
     ? await as.inside.run<Row>(text, values)

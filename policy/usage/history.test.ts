@@ -251,7 +251,7 @@ describe('exactly once', () => {
   const counted = async (recordId: string) => {
     const rows = await runStatement<{ state: string; charged: bigint }>(
       house.pool,
-      'SELECT "state", "charged" FROM "usage" WHERE "record_id" = $1',
+      'SELECT "state", "charged" FROM "usage" WHERE "record_id" = $1 ORDER BY "created_at"',
       [recordId],
     );
     return rows.map((row) => [row.state, Number(row.charged)]);

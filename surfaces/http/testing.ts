@@ -8,7 +8,7 @@ import type { Caller } from '../../kernel/caller.ts';
 import { AirtimeError } from '../../kernel/error.ts';
 import { idSource } from '../../kernel/id.ts';
 import { isJsonObject, type JsonObject } from '../../kernel/json.ts';
-import { recordContact } from '../../policy/interaction/contact.ts';
+import { recordContactDoubted } from '../../policy/interaction/testing.ts';
 import { logOptions } from './log.ts';
 import { createHttpServer, type HttpDependencies, type HttpServer } from './server.ts';
 
@@ -71,7 +71,7 @@ export function testWire(pool: pg.Pool = nowhere()): Wire {
       pool,
       newId: idSource(Date.now, Math.random),
       rulesOff: new Set(),
-      recordContact,
+      recordContact: recordContactDoubted,
       settings: {
         currency: 'SGD',
         timeZone: 'Asia/Singapore',
