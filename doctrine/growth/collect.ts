@@ -28,6 +28,8 @@ const settings: Readonly<Record<string, string>> = {
   'auto_explain.log_level': 'notice',
 };
 
+const slowCallback = '/orders';
+
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /**
@@ -42,7 +44,9 @@ export async function collectHotStatements(beside?: (platform: Platform) => Prom
   const home = mkdtempSync(join(tmpdir(), 'airtime-growth-'));
   const listener = createServer((request, response) => {
     request.resume();
-    request.on('end', () => response.writeHead(201).end());
+    // While news of an order is taken in slowly, more of it waits: what several events of one resource ask is asked each time.
+    const afterMs = request.url === slowCallback ? 600 : 0;
+    request.on('end', () => setTimeout(() => response.writeHead(201).end(), afterMs));
   });
   const found = new Map<string, Hot>();
   let path = '';
@@ -132,8 +136,8 @@ async function story(platform: Platform, callback: string, at: (path: string) =>
   at('events');
   await send('POST', `${tmf('usageManagement')}/hub`, { callback });
   await send('POST', `${tmf('productOrderingManagement')}/hub`, {
-    callback,
-    query: 'eventType=ProductOrderStateChangeEvent',
+    callback: new URL(slowCallback, callback).href,
+    query: 'eventType=ProductOrderCreateEvent,ProductOrderStateChangeEvent',
   });
 
   at('selling');
