@@ -12,6 +12,7 @@ import { AirtimeError } from '../../kernel/error.ts';
 import { problemText, withLinks } from './answer.ts';
 import { addressOf, authenticated, hasScope, type Rates, TooMany } from './authorise.ts';
 import { type Exchange, requestIdOf, sendText, splitTarget } from './exchange.ts';
+import { expressClasses } from './express-classes.ts';
 import { errorFields } from './log.ts';
 import { httpMetrics } from './metrics.ts';
 import { checkResponse, tmfOperations } from './operations.ts';
@@ -104,29 +105,34 @@ export interface HttpServer {
   close(graceMs: number, drainMs?: number): Promise<void>;
 }
 
-const exchanges = new WeakMap<IncomingMessage, Exchange>();
+const exchangeKey = Symbol('exchange');
+
+/** A request with its exchange on it. In a `WeakMap` each would stay until a major collection. */
+type Known = IncomingMessage & { [exchangeKey]?: Exchange };
+
+const knownOf = (request: Known): Exchange | undefined => request[exchangeKey];
 
 /** Who a mounted surface found its caller to be, for the log. */
 export function setCaller(request: IncomingMessage, caller: Caller): void {
-  const exchange = exchanges.get(request);
+  const exchange = knownOf(request);
   if (exchange) exchange.caller = caller;
 }
 
 /** What a mounted surface was asked, for log, measures and audit: a word of its own, never what was typed. */
 export function setOperation(request: IncomingMessage, operation: string): void {
-  const exchange = exchanges.get(request);
+  const exchange = knownOf(request);
   if (exchange) exchange.operationName = operation;
 }
 
 /** What a mounted surface refused and why, for the audit: its answer may be a page that leads on, or a stream. */
 export function setRefused(request: IncomingMessage, refused: { status: number; reason: string }): void {
-  const exchange = exchanges.get(request);
+  const exchange = knownOf(request);
   if (exchange) exchange.refused = { status: refused.status, reason: refused.reason };
 }
 
 /** The id of a request, for a mounted surface. */
 export function requestIdFor(request: IncomingMessage): string {
-  return exchanges.get(request)?.requestId ?? requestIdOf(undefined);
+  return knownOf(request)?.requestId ?? requestIdOf(undefined);
 }
 
 /** Makes the HTTP door: TMF APIs, tools, health, metrics, and whatever is mounted beside them. */
@@ -170,7 +176,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
       body: undefined,
       mediaType: '',
     };
-    exchanges.set(request, exchange);
+    (request as Known)[exchangeKey] = exchange;
     response.setHeader('X-Request-Id', exchange.requestId);
     if (isClosing) response.setHeader('Connection', 'close');
     record(exchange);
@@ -342,6 +348,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
 
   const server = createServer(
     {
+      ...expressClasses(app),
       maxHeaderSize: limits.headerBytesMax,
       requestTimeout: 0,
       headersTimeout: Math.min(10_000, limits.requestTimeoutMs),
@@ -363,7 +370,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
     app,
     mount: (path, handler) => {
       mounted.use(path, (request: Request, response: Response, next: NextFunction) => {
-        const exchange = exchanges.get(request);
+        const exchange = knownOf(request);
         if (exchange) {
           exchange.api = path.replaceAll('/', '') || 'pages';
           exchange.route = `${path}/…`;
@@ -403,7 +410,7 @@ export async function createHttpServer(dependencies: HttpDependencies): Promise<
 }
 
 function exchangeOf(request: Request): Exchange {
-  const exchange = exchanges.get(request);
+  const exchange = knownOf(request);
   if (!exchange) throw new Error('a request is known from its first moment');
   return exchange;
 }
