@@ -3,7 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { systemCaller } from '../../kernel/caller.ts';
 import { type Policy, transaction } from '../../policy/core/command.ts';
 import { appendEvent } from '../../policy/core/event.ts';
+import { insertUnawaited } from '../../policy/core/table.ts';
 import { type TestPolicy, testPolicy } from '../../policy/core/testing.ts';
+import type { Tx } from '../../policy/core/transaction.ts';
 import { connect, type Database } from './connect.ts';
 import { withClient } from './roles.ts';
 import { type TestDatabase, testDatabase } from './testing.ts';
@@ -200,6 +202,34 @@ describe('a database that goes away', () => {
     });
     await expect(refused).rejects.toMatchObject({ status: 503, reason: 'unavailable' });
     expect((await over.pool.query(`SELECT FROM "setting" WHERE "name" = 'refused'`)).rowCount).toBe(0);
+    await work(() => undefined);
+  });
+
+  it('says which statement was refused where nobody waited for it, and keeps nothing', async () => {
+    const double = (then: (tx: Tx) => Promise<unknown>) =>
+      transaction(policy, 'test.refused', systemCaller('test'), {}, async (tx) => {
+        await tx.sql`INSERT INTO "setting" ("name", "value") VALUES ('unawaited', 'true')`;
+        insertUnawaited(tx, 'setting', { name: 'unawaited', value: {} });
+        insertUnawaited(tx, 'setting', { name: 'unawaited-2', value: {} });
+        await then(tx);
+      });
+    // Met at the commit, and by a statement that cannot run any more.
+    for (const then of [async () => undefined, (tx: Tx) => tx.sql`SELECT 1 AS one`]) {
+      await expect(double(then)).rejects.toMatchObject({ code: '23505', table: 'setting' });
+      expect((await over.pool.query(`SELECT FROM "setting" WHERE "name" LIKE 'unawaited%'`)).rowCount).toBe(0);
+    }
+    await work(() => undefined);
+  });
+
+  it('does not know the outcome when it ends while a statement that nobody waits for is on its way with the COMMIT', async () => {
+    wire.onSent = (bytes) => {
+      if (bytes.includes('INSERT INTO "setting"')) wire.cut();
+    };
+    const lost = transaction(policy, 'test.away', systemCaller('test'), {}, async (tx) =>
+      insertUnawaited(tx, 'setting', { name: 'unawaited', value: {} }),
+    );
+    await expect(lost).rejects.toMatchObject({ status: 503, reason: 'outcomeUnknown' });
+    wire.onSent = undefined;
     await work(() => undefined);
   });
 

@@ -269,10 +269,12 @@ async function once<T>(
   options: TransactionOptions,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
-  const run = statements(client);
+  const { sql, run } = statements(client);
+  const sent: Promise<unknown>[] = [];
   try {
     const tx: Tx = {
-      ...run,
+      sql,
+      run,
       now: await begin(client, name, caller, options.step),
       caller,
       command: name,
@@ -282,12 +284,14 @@ async function once<T>(
       cause: options.cause,
       events: [],
       hasWritten: false,
+      sent,
     };
     const result = await work(tx);
     if (options.rollback) await client.query('ROLLBACK');
     else await end(tx, client);
     return result;
-  } catch (error) {
+  } catch (thrown) {
+    const error = isOfSpoiled(thrown) ? ((await firstRefused(sent)) ?? thrown) : thrown;
     // Nobody is there to be told, and a connection that has fallen silent would be waited for once more.
     if (!hasBroken(error)) await client.query('ROLLBACK').catch(() => undefined);
     throw error;
@@ -323,14 +327,16 @@ const hasBroken = (error: unknown): boolean =>
   isConnectionLost(error) || (error instanceof Error && isConnectionLost(error.cause));
 
 /**
- * Writes the last events and commits, sent together. An event that is refused is the error of both: PostgreSQL has given up
- * the transaction then, and answers the commit with a rollback. When the connection dies nobody can say whether the commit
- * took effect, and nothing may claim either.
+ * Writes the last events and commits, sent together, and waits for all that is on its way. A statement that is refused is
+ * the error of those behind it: PostgreSQL has given up the transaction then, and answers the commit with a rollback. When
+ * the connection dies nobody can say whether the commit took effect, and nothing may claim either.
  */
 async function end(tx: Tx, client: PoolClient): Promise<void> {
-  const [written, committed] = await Promise.allSettled([writeEvents(tx), client.query('COMMIT')]);
-  if (written.status === 'rejected' && sqlState(written.reason) !== undefined) throw written.reason;
-  const failed = [written, committed].find((one) => one.status === 'rejected');
+  const before = [...tx.sent, writeEvents(tx)];
+  const ended = await Promise.allSettled([...before, client.query('COMMIT')]);
+  const refused = await firstRefused(before);
+  if (refused !== undefined) throw refused;
+  const failed = ended.find((one) => one.status === 'rejected');
   if (failed === undefined) return;
   if (!isConnectionLost(failed.reason)) throw failed.reason;
   const unknown = new AirtimeError(
@@ -341,6 +347,17 @@ async function end(tx: Tx, client: PoolClient): Promise<void> {
   unknown.cause = failed.reason;
   throw unknown;
 }
+
+/** The error of the first of these statements, in the order they were sent, that PostgreSQL refused. */
+async function firstRefused(sent: readonly Promise<unknown>[]): Promise<unknown> {
+  const ended = await Promise.allSettled(sent);
+  return ended.flatMap((one) =>
+    one.status === 'rejected' && sqlState(one.reason) !== undefined ? [one.reason] : [],
+  )[0];
+}
+
+// 25P02: a statement before it was refused, and PostgreSQL takes no more until the transaction ends.
+const isOfSpoiled = (error: unknown): boolean => sqlState(error) === '25P02';
 
 /** The code that PostgreSQL itself gave the error. What the driver or the system says has no severity. */
 function sqlState(error: unknown): string | undefined {

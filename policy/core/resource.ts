@@ -18,6 +18,7 @@ import {
   findRow,
   insertRow,
   insertRows,
+  insertUnawaited,
   type TableName,
   type Tables,
   updateRows,
@@ -98,27 +99,58 @@ export async function createRow<T extends ResourceTable>(
   columns: Columns<T> = {},
   id: string = tx.newId(definition.prefix),
 ): Promise<Tables[T]> {
-  const whole: JsonObject = { id, ...withoutHref(document) };
-  whole.id = id;
-  const row = await insertRow(tx, definition.table, {
+  const whole = wholeOf(document, id);
+  const row = await insertRow(tx, definition.table, { ...newColumns(tx, definition, whole), ...columns });
+  await appendCreated(tx, definition, whole);
+  return row;
+}
+
+/** The same, for who needs nothing back of the database: the commit waits for it. Answers what is being stored. */
+export async function createUnawaited<T extends ResourceTable>(
+  tx: Tx,
+  definition: ResourceDefinition<T>,
+  document: JsonObject,
+): Promise<JsonObject & { id: string }> {
+  const whole = wholeOf(document, tx.newId(definition.prefix));
+  insertUnawaited(tx, definition.table, newColumns(tx, definition, whole));
+  await appendCreated(tx, definition, whole);
+  return whole;
+}
+
+function wholeOf(document: JsonObject, id: string): JsonObject & { id: string } {
+  const { id: _, ...others } = withoutHref(document);
+  return { id, ...others };
+}
+
+function newColumns<T extends ResourceTable>(
+  tx: Tx,
+  definition: ResourceDefinition<T>,
+  whole: JsonObject & { id: string },
+): Columns<T> {
+  return {
     state: stateOf(definition, whole) ?? null,
     ...derived(definition, whole),
-    ...columns,
-    id,
+    id: whole.id,
     document: whole,
     version: 1n,
     createdAt: tx.now,
     updatedAt: tx.now,
-  } as Columns<T>);
+  } as Columns<T>;
+}
+
+async function appendCreated(
+  tx: Tx,
+  definition: ResourceDefinition,
+  whole: JsonObject & { id: string },
+): Promise<void> {
   await appendEvent(tx, {
     type: `${contractOf(definition).schema}CreateEvent`,
     resourceType: definition.resource,
-    resourceId: id,
+    resourceId: whole.id,
     sequence: 1n,
     resource: whole,
     customerId: definition.customerOf?.(whole),
   });
-  return row;
 }
 
 /** Stores many new resources and their Create events, whole documents with ids of their own. */
@@ -130,29 +162,9 @@ export async function createResources<T extends ResourceTable>(
   await insertRows(
     tx,
     definition.table,
-    documents.map(
-      (document) =>
-        ({
-          state: stateOf(definition, document) ?? null,
-          ...derived(definition, document),
-          id: document.id,
-          document,
-          version: 1n,
-          createdAt: tx.now,
-          updatedAt: tx.now,
-        }) as Columns<T>,
-    ),
+    documents.map((document) => newColumns(tx, definition, document)),
   );
-  for (const document of documents) {
-    await appendEvent(tx, {
-      type: `${contractOf(definition).schema}CreateEvent`,
-      resourceType: definition.resource,
-      resourceId: document.id,
-      sequence: 1n,
-      resource: document,
-      customerId: definition.customerOf?.(document),
-    });
-  }
+  for (const document of documents) await appendCreated(tx, definition, document);
 }
 
 /** Stores a changed document, with the event that says what changed. The caller holds the row's lock. */

@@ -1,5 +1,5 @@
 import type * as models from '../../generated/prisma/models.ts';
-import type { Tx } from './transaction.ts';
+import { type Tx, unawaited } from './transaction.ts';
 
 /**
  * Typed writes: rows and columns are those of prisma/schema.prisma, so a column that goes away stops the build. They run
@@ -103,14 +103,24 @@ function asText(value: unknown): unknown {
 }
 
 export async function insertRow<T extends TableName>(tx: Tx, table: T, columns: Columns<T>): Promise<Tables[T]> {
+  const { text, values } = insertion(table, columns);
+  return only(await tx.run<Tables[T]>(`${text} RETURNING *`, values), table);
+}
+
+/** The same for a row of which nothing is asked back; the commit waits for it. */
+export function insertUnawaited<T extends TableName>(tx: Tx, table: T, columns: Columns<T>): void {
+  const { text, values } = insertion(table, columns);
+  unawaited(tx, tx.run(text, values));
+}
+
+function insertion<T extends TableName>(table: T, columns: Columns<T>): { text: string; values: unknown[] } {
   const entries = Object.entries(columns).filter(([, value]) => value !== undefined);
   const names = entries.map(([name]) => `"${snake(name)}"`).join(', ');
   const places = entries.map((_, index) => `$${index + 1}`).join(', ');
-  const rows = await tx.run<Tables[T]>(
-    `INSERT INTO "${snake(table)}" (${names}) VALUES (${places}) RETURNING *`,
-    entries.map(([, value]) => parameter(value)),
-  );
-  return only(rows, table);
+  return {
+    text: `INSERT INTO "${snake(table)}" (${names}) VALUES (${places})`,
+    values: entries.map(([, value]) => parameter(value)),
+  };
 }
 
 /** Updates the rows that match all of `where`; returns them as they are now. */

@@ -30,6 +30,8 @@ export interface Tx {
   readonly events: PendingEvent[];
   /** Whether `events` is no longer all: some are in the table, or a function of the database appended its own. */
   hasWritten: boolean;
+  /** Statements whose answers nobody waits for before the commit: see `unawaited`. */
+  readonly sent: Promise<unknown>[];
   /** Runs one statement; values become parameters. Column names come back in camelCase, int8 as bigint. */
   sql<Row extends object>(strings: TemplateStringsArray, ...values: unknown[]): Promise<Row[]>;
   /** The same for text made from fixed parts. */
@@ -153,6 +155,16 @@ export function templateText(strings: TemplateStringsArray): string {
     templateTexts.set(strings, text);
   }
   return text;
+}
+
+/**
+ * For a statement that nothing later in the command depends on: it is on its way, behind those before it, and the commit
+ * waits for its answer. One that is refused spoils the transaction, and its error is the command's.
+ */
+export function unawaited(tx: Pick<Tx, 'sent'>, statement: Promise<unknown>): void {
+  // Whoever waits for it hears of it; until then it must not count as an error that nobody handles.
+  statement.catch(() => undefined);
+  tx.sent.push(statement);
 }
 
 /** Binds the statement runners of a transaction to its connection. */

@@ -22,7 +22,7 @@ import {
   saveResource,
   storedShape,
 } from '../core/resource.ts';
-import { deleteRows, insertRow, updateRows } from '../core/table.ts';
+import { deleteRows, insertUnawaited, updateRows } from '../core/table.ts';
 import type { Tx } from '../core/transaction.ts';
 import { customerFacts, moveEmail } from './contact.ts';
 import { customerResource, emailOf } from './resource.ts';
@@ -41,15 +41,16 @@ export async function createCustomer(tx: Tx, document: JsonObject): Promise<Stor
   const id = tx.newId('cus');
   const email = emailOf(document);
   const accountId = tx.newId('acc');
-  const stored = await createResource(
+  const stored = createResource(
     tx,
     customerResource,
     { ...document, account: [...objects(document.account), refs.account(accountId)] },
     {},
     id,
   );
-  await insertRow(tx, 'billingAccount', { id: accountId, customerId: id, state: 'open', createdAt: tx.now });
-  if (email !== undefined) await insertRow(tx, 'emailDirectory', { email, customerId: id });
+  // Sent behind it.
+  insertUnawaited(tx, 'billingAccount', { id: accountId, customerId: id, state: 'open', createdAt: tx.now });
+  if (email !== undefined) insertUnawaited(tx, 'emailDirectory', { email, customerId: id });
   return stored;
 }
 

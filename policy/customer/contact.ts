@@ -29,9 +29,11 @@ export async function customerFacts(
   const email = emailOf(document);
   const [owner, [lines]] = await Promise.all([
     email === undefined ? undefined : findRow(tx, 'emailDirectory', { email }, true),
-    tx.sql<{
-      count: bigint;
-    }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${id} AND "state" <> 'terminated'`,
+    before === undefined
+      ? []
+      : tx.sql<{
+          count: bigint;
+        }>`SELECT count(*) FROM "subscription" WHERE "customer_id" = ${id} AND "state" <> 'terminated'`,
   ]);
   return {
     id,

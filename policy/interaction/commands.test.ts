@@ -79,7 +79,7 @@ describe('an interaction', () => {
         about: [{ id: 'ord_1', href: 'airtime:/tmf-api/x/ord_1', '@referredType': 'ProductOrder' }],
       }),
     );
-    await checkContract(interactionResource, made.document);
+    await checkContract(interactionResource, made);
     expect(await stored(test.policy, interactionResource, made.id)).toMatchObject({
       document: {
         status: 'completed',

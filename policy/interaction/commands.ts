@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../kernel/json.ts';
 import { refs, text } from '../core/party.ts';
-import { createResource, type ResourceCommands, resourceCommands, type Stored } from '../core/resource.ts';
+import { createUnawaited, type ResourceCommands, resourceCommands } from '../core/resource.ts';
 import type { Tx } from '../core/transaction.ts';
 import { interactionResource } from './resource.ts';
 import { interactionInOrder } from './rules.ts';
@@ -39,10 +39,10 @@ export interface Contact {
 }
 
 /** Writes a contact with a customer down, in the transaction of what came of it. It is over when it is written. */
-export async function logInteraction(tx: Tx, contact: Contact): Promise<Stored> {
+export async function logInteraction(tx: Tx, contact: Contact): Promise<JsonObject & { id: string }> {
   const at = tx.now.toISOString();
   const channel = contact.channel ?? tx.caller.surface;
-  return createResource(
+  return createUnawaited(
     tx,
     interactionResource,
     withDefaults(
