@@ -60,6 +60,8 @@ export interface ResourceDoor {
   one(): Promise<JsonObject>;
   /** All that are stored, once there are enough to page and filter by, and none of them moves any more. */
   all(): Promise<readonly JsonObject[]>;
+  /** All that there are now, once none of them moves any more. */
+  rest(): Promise<readonly JsonObject[]>;
   /** Bodies that the suite has not used yet are numbered. */
   next(): number;
 }
@@ -82,6 +84,11 @@ export function openResource(suite: () => Suite, table: Resource): ResourceDoor 
     return found;
   };
   const ask = (kind: Operation['kind'], asked?: Ask) => suite().client.ask(operation(kind), asked);
+  const doorOf = (other: string): ResourceDoor => {
+    const found = suite().doors.find((door) => door.api === api && door.name === other);
+    if (!found) throw new Error(`${api} has no ${other}`);
+    return found;
+  };
   const read = async (id: string) => {
     const answer = await ask('retrieve', { id });
     claim(answer.status === 200, `${answer.request} gave ${answer.status} ${answer.text.slice(0, 200)}`);
@@ -119,6 +126,12 @@ export function openResource(suite: () => Suite, table: Resource): ResourceDoor 
     const state = ends ? one[ends.attribute] : undefined;
     return !ends || (typeof state === 'string' && ends.states.includes(state));
   };
+  const allAtRest = async () => {
+    const found = await everything();
+    return found.every(isAtRest) ? found : undefined;
+  };
+
+  const rest = () => until(`every ${name} of ${api} comes to rest`, allAtRest, settleMsMax);
 
   let stored: Promise<readonly JsonObject[]> | undefined;
   async function fill(): Promise<readonly JsonObject[]> {
@@ -129,14 +142,8 @@ export function openResource(suite: () => Suite, table: Resource): ResourceDoor 
       for (let n = 0; n < missing; n += 8)
         await Promise.all(Array.from({ length: Math.min(8, missing - n) }, () => create('minimal')));
     }
-    return until(
-      `every ${name} of ${api} comes to rest`,
-      async () => {
-        const found = await everything();
-        return found.every(isAtRest) ? found : undefined;
-      },
-      settleMsMax,
-    );
+    if (fixture.madeBy !== undefined) await doorOf(fixture.madeBy).rest();
+    return rest();
   }
 
   return {
@@ -151,6 +158,7 @@ export function openResource(suite: () => Suite, table: Resource): ResourceDoor 
     createFrom,
     read,
     next,
+    rest,
     one: async () => {
       const [first] = await (stored ?? Promise.resolve([]));
       if (first) return read(textOf(first.id, 'an id'));
