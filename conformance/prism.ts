@@ -58,28 +58,31 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
+const startsMax = 3;
+
 interface Prism {
   url: string;
   stop(): void;
 }
 
+/** A port that was free a moment ago may be taken where much goes on: then Prism ends at once, and another is tried. */
 async function startPrism(command: string, folder: string, api: string, upstream: string): Promise<Prism> {
   const file = join(folder, `${api}.json`);
   writeFileSync(file, JSON.stringify(copyFor(api)));
-  const port = await freePort();
+  const said: string[] = [];
+  while (said.length < startsMax) {
+    const started = await prismOn(await freePort(), command, file, `${upstream}${basePathOf(api)}`);
+    if (typeof started !== 'string') return started;
+    said.push(started);
+  }
+  throw new Error(`Prism does not start: ${said.join('\n')}`);
+}
+
+/** @returns what it said when it did not start. */
+async function prismOn(port: number, command: string, file: string, upstream: string): Promise<Prism | string> {
   const child: ChildProcess = spawn(
     process.execPath,
-    [
-      command,
-      'proxy',
-      file,
-      `${upstream}${basePathOf(api)}`,
-      '--errors',
-      '--port',
-      String(port),
-      '--host',
-      '127.0.0.1',
-    ],
+    [command, 'proxy', file, upstream, '--errors', '--port', String(port), '--host', '127.0.0.1'],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let told = '';
@@ -87,7 +90,10 @@ async function startPrism(command: string, folder: string, api: string, upstream
     told += data.toString();
   });
   for (let waited = 0; !told.includes('is listening'); waited += 50) {
-    if (child.exitCode !== null || waited > 60_000) throw new Error(`Prism does not start: ${told.slice(-400)}`);
+    if (child.exitCode !== null || waited > 60_000) {
+      child.kill();
+      return told.slice(-400);
+    }
     await pause(50);
   }
   return { url: `http://127.0.0.1:${port}`, stop: () => child.kill() };
