@@ -22,13 +22,11 @@ beforeAll(async () => {
 afterAll(() => door.close());
 
 const served = operations.filter((one) => one.served);
+const servedPath = fc
+  .constantFrom(...served)
+  .map(({ api, path: own }) => `${apis.find((one) => one.api === api)?.basePaths[0]}${own}`);
 const path = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc
-      .constantFrom(...served)
-      .map(({ api, path: own }) => `${apis.find((one) => one.api === api)?.basePaths[0]}${own}`),
-  },
+  { weight: 4, arbitrary: servedPath },
   fc.constantFrom(
     '/',
     '/tools',
@@ -114,7 +112,7 @@ interface RawRequest {
   isAuthorised: boolean;
 }
 
-const raw: fc.Arbitrary<RawRequest> = fc.record({
+const wild: fc.Arbitrary<RawRequest> = fc.record({
   method,
   path: fc.oneof(
     { weight: 3, arbitrary: path },
@@ -131,6 +129,17 @@ const raw: fc.Arbitrary<RawRequest> = fc.record({
   ending: fc.constantFrom('\r\n', '\r\n', '\r\n', '\n'),
   isAuthorised: fc.boolean(),
 });
+/** One thing wrong at most: these come past the parser and the key, which stop most of the others. */
+const nearlyRight: fc.Arbitrary<RawRequest> = fc.record({
+  method: fc.constantFrom('GET', 'POST', 'PATCH'),
+  path: servedPath,
+  query: fc.constant(''),
+  headers: fc.constantFrom([], ['Accept: text/xml'], ['Content-Type: text/xml'], ['Content-Encoding: gzip']),
+  body,
+  ending: fc.constant('\r\n'),
+  isAuthorised: fc.constant(true),
+});
+const raw = fc.oneof({ weight: 9, arbitrary: wild }, { weight: 1, arbitrary: nearlyRight });
 
 function textOf(one: RawRequest): string {
   const target = one.query === '' ? one.path : `${one.path}?${one.query}`;
@@ -186,7 +195,7 @@ test('thousands of malformed requests bring no 5xx, no defect in the log and no 
   expect(door.lines.filter((line) => line.includes('"level":"error"'))).toEqual([]);
   // The noise reached all parts of the door.
   for (const status of ['200', '400', '401', '404', '405', '406', '415'])
-    expect(statuses.get(status) ?? 0).toBeGreaterThan(0);
+    expect(statuses.get(status) ?? 0, `answers with ${status}`).toBeGreaterThan(0);
 });
 
 test('bytes that are no request at all do no harm', { timeout: 60_000 }, async () => {
