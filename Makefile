@@ -130,7 +130,7 @@ simulate-planted: build ## plant three bugs, one at a time, and see the simulati
 test: build ## everything that gates a change
 	@$(MAKE) -j2 --output-sync=target check conformance
 	npx --no-install vitest run
-	$(TSX) bench/lists.ts --large 50000
+	$(TSX) bench/lists.ts --large 50000 --other-seconds 0.5
 	$(TSX) bench/charging.ts --short
 	@$(MAKE) -j2 --output-sync=target renewals-short imports-short
 	@$(MAKE) -j2 --output-sync=target scenarios browser-short

@@ -120,7 +120,9 @@ test('a day of a thousand customers is drawn over and over, and never cleared', 
   expect(picture).toContain('20,0'); // the records of the day, and those of this test
   expect(screen.rows.at(-1)?.trim() === '' || picture.includes('╰')).toBe(true);
   expect([isOpen, out]).toEqual([false, '']);
-  expect(bytes.length).toBe(frames);
+  // A look at figures that are still the same draws nothing: a busy machine gives the ones it has while it reads anew.
+  expect(queryMs.length).toBe(frames);
+  expect(bytes.length).toBeGreaterThan(1);
   expect(median(queryMs)).toBeLessThan(queryMsMax);
   expect(median(frameMs)).toBeLessThan(frameMsMax);
   // After the first one a frame holds what changed and no more.
