@@ -138,7 +138,7 @@ async function planOf(pool: pg.Pool, search: string): Promise<string> {
 }
 
 const migrations = new URL('../prisma/migrations', import.meta.url).pathname;
-const directory = await openTestDirectory();
+const directory = await openTestDirectory({ onDisk: true });
 try {
   process.exitCode = await run();
 } finally {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -115,23 +115,46 @@ async function createFrom(server: EmbeddedPostgres, template: string): Promise<T
   };
 }
 
+const inMemory = '/dev/shm';
+/** Far more than the databases of a run ever hold, so that no run ends for want of memory. */
+const roomBytes = 8 * 2 ** 30;
+
+/**
+ * Where a run's server lives. Each test file makes a database of a thousand files and removes it, and a disk without a
+ * journal searches long for a place beside what was just removed: one eighth of a run's time, where memory has room.
+ */
+function testRoot(): string {
+  if (!existsSync(inMemory) || process.availableMemory() < 2 * roomBytes) return tmpdir();
+  const { bavail, bsize } = statfsSync(inMemory);
+  return bavail * bsize < roomBytes ? tmpdir() : inMemory;
+}
+
 /**
  * Makes the folder for a run's server and clears away what runs that were interrupted left behind.
+ * @param onDisk for what is measured: a disk, even where memory has room.
  * @returns the folder for `testServer`, and `remove`, which stops the server if one was started.
  */
-export async function openTestDirectory(): Promise<{ directory: string; remove(): Promise<void> }> {
-  for (const name of readdirSync(tmpdir()).filter((entry) => entry.startsWith(prefix))) {
+export async function openTestDirectory({ onDisk = false } = {}): Promise<{
+  directory: string;
+  remove(): Promise<void>;
+}> {
+  for (const root of [tmpdir(), inMemory].filter(existsSync)) await clearAway(root);
+  // The name says whose it is, so that a later run can tell whether its maker still lives.
+  const [pid, started = ''] = processStamp(process.pid).split(' ');
+  const root = onDisk ? tmpdir() : testRoot();
+  const path = join(root, `${prefix}${pid}-${started}-${randomBytes(4).toString('hex')}`);
+  mkdirSync(path, { mode: 0o700 });
+  return { directory: join(path, 'postgres'), remove: () => removeTestDirectory(path) };
+}
+
+async function clearAway(root: string): Promise<void> {
+  for (const name of readdirSync(root).filter((entry) => entry.startsWith(prefix))) {
     const [pid, started] = name.slice(prefix.length).split('-');
-    const path = join(tmpdir(), name);
+    const path = join(root, name);
     // What another user of the machine left behind is theirs to clear away. It may be gone between two looks.
     const owner = statSync(path, { throwIfNoEntry: false })?.uid;
     if (owner === process.getuid?.() && !stampIsAlive(`${pid} ${started}`)) await removeTestDirectory(path);
   }
-  // The name says whose it is, so that a later run can tell whether its maker still lives.
-  const [pid, started = ''] = processStamp(process.pid).split(' ');
-  const path = join(tmpdir(), `${prefix}${pid}-${started}-${randomBytes(4).toString('hex')}`);
-  mkdirSync(path, { mode: 0o700 });
-  return { directory: join(path, 'postgres'), remove: () => removeTestDirectory(path) };
 }
 
 async function removeTestDirectory(path: string): Promise<void> {
