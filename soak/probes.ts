@@ -5,17 +5,21 @@ import { agentCall, alone, anybody, ask, bases, browserOf, type Subscriber, visi
 
 /**
  * One customer tries what is another's, by every door. A probe counts when it was answered, and must have been refused:
- * by its status, its exit code, or what the tool told the model.
+ * by its status, its exit code, or what the tool told the model. An answer to come back later shows neither.
  */
 export const doors = ['tmf', 'tools', 'chat', 'mcp', 'pages'] as const;
 export type Door = (typeof doors)[number];
 
-type Verdict = { refused: boolean; what: string } | undefined;
+type Verdict = { readonly refused: boolean; readonly what: string } | 'put off' | undefined;
 
 interface Pair {
   readonly attacker: Subscriber;
   readonly victim: Subscriber;
 }
+
+/** What a status shows of a probe: 429 and 503 say when to ask, not whether one may (RFC 6585, 4; RFC 9110, 15.6.4). */
+export const verdictOf = (status: number, what: string): Verdict =>
+  status === 429 || status === 503 ? 'put off' : { refused: status >= 400 && status < 500, what };
 
 /** Tools that name something of somebody's, with what else they need. */
 const named: readonly (readonly [tool: string, input: (of: Subscriber) => JsonObject])[] = [
@@ -68,7 +72,7 @@ async function byTools(world: World, { attacker, victim }: Pair): Promise<Verdic
     reader: attacker.customer,
     typed: typedIn(input),
   });
-  return answer && { refused: answer.status >= 400 && answer.status < 500, what: `tool ${name}` };
+  return answer && verdictOf(answer.status, `tool ${name}`);
 }
 
 async function byMcp(world: World, { attacker, victim }: Pair): Promise<Verdict> {
@@ -103,9 +107,7 @@ async function byTmf(world: World, { attacker, victim }: Pair): Promise<Verdict>
       ? { method: 'PATCH', body: { name: 'Mine' }, headers: { 'content-type': 'application/merge-patch+json' } }
       : {}),
   });
-  return (
-    answer && { refused: answer.status >= 400 && answer.status < 500, what: `${isWrite ? 'PATCH' : 'GET'} ${path}` }
-  );
+  return answer && verdictOf(answer.status, `${isWrite ? 'PATCH' : 'GET'} ${path}`);
 }
 
 async function byChat(world: World, { attacker, victim }: Pair): Promise<Verdict> {
@@ -139,12 +141,7 @@ async function byChat(world: World, { attacker, victim }: Pair): Promise<Verdict
     typed: [victim.session],
     ...(isRead ? {} : { body: { text: 'What did I say?' } }),
   });
-  return (
-    answer && {
-      refused: answer.status >= 400 && answer.status < 500,
-      what: `${isRead ? 'reads' : 'goes on with'} a conversation`,
-    }
-  );
+  return answer && verdictOf(answer.status, `${isRead ? 'reads' : 'goes on with'} a conversation`);
 }
 
 const posts: readonly (readonly [path: (of: Subscriber) => string, fields: Record<string, string>])[] = [
@@ -176,12 +173,12 @@ async function byPages(world: World, { attacker, victim }: Pair): Promise<Verdic
     if (path === undefined || fields === undefined) return undefined;
     await visit(world, attacker, browser, '/account/cards');
     const page = await visit(world, attacker, browser, path(victim), fields, typed);
-    return page && { refused: page.status >= 400 && page.status < 500, what: `POST ${path(victim)} ${page.status}` };
+    return page && verdictOf(page.status, `POST ${path(victim)} ${page.status}`);
   }
   const get = next('gets', gets);
   if (get === undefined) return undefined;
   const page = await visit(world, attacker, browser, get(victim), undefined, typed);
-  return page && { refused: page.status >= 400 && page.status < 500, what: `GET ${get(victim)} ${page.status}` };
+  return page && verdictOf(page.status, `GET ${get(victim)} ${page.status}`);
 }
 
 const by = {
@@ -205,6 +202,10 @@ export async function probe(world: World, door: Door): Promise<void> {
   if (!attacker || !victim) return;
   const verdict = await by[door](world, { attacker, victim });
   if (verdict === undefined) return;
+  if (verdict === 'put off') {
+    world.tally.putOff += 1;
+    return;
+  }
   world.counts.probes += 1;
   world.counts[counted[door]] += 1;
   if (verdict.refused) world.tally.refusals += 1;

@@ -30,6 +30,7 @@ const outcome: Outcome = {
   steps: 552,
   seconds: 420,
   unanswered: 40,
+  putOff: 3,
   postgres: '18.4',
 };
 const machine = { cores: 2, model: 'Some CPU', memoryGb: 24, node: '20.20.0', postgres: '18.4' };

@@ -204,6 +204,7 @@ export function reportOf(
         ['letters that the mail server refused for now, or took and said nothing', faults.mail],
         ['turns in which the language model was out of order', faults.model],
         ['requests that got no answer, and were sent again where that is safe', outcome.unanswered],
+        ['probes that were told to come back later, which no count holds', outcome.putOff],
         ['cards declined, at sign-up or renewal', figures.counts.declinedCards],
       ],
     ),

@@ -27,6 +27,8 @@ export interface Outcome {
   readonly steps: number;
   readonly seconds: number;
   readonly unanswered: number;
+  /** Probes that were told to come back later: no refusal, and not counted. */
+  readonly putOff: number;
   readonly postgres: string;
 }
 
@@ -101,7 +103,7 @@ export async function soak(
     people,
     turns: [],
     notRefused: [],
-    tally: { refusals: 0, records: 0, unanswered: 0, chatTurns: 0 },
+    tally: { refusals: 0, records: 0, unanswered: 0, putOff: 0, chatTurns: 0 },
     withModel: true,
     isKilling: false,
     now: new Date(),
@@ -270,6 +272,7 @@ export async function soak(
       steps: steps.length,
       seconds: Math.round((Date.now() - began) / 1000),
       unanswered: world.tally.unanswered,
+      putOff: world.tally.putOff,
       postgres: version?.version ?? '',
     };
   } catch (error) {

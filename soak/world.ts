@@ -59,7 +59,7 @@ export interface World {
   readonly people: Subscriber[];
   readonly turns: Turn[];
   readonly notRefused: string[];
-  readonly tally: { refusals: number; records: number; unanswered: number; chatTurns: number };
+  readonly tally: { refusals: number; records: number; unanswered: number; putOff: number; chatTurns: number };
   /** Whether the server that runs has a language model. */
   withModel: boolean;
   /** Somebody kills in this hour: what cannot be sent again without harm is not begun. */
