@@ -192,3 +192,36 @@ export async function columnsCheck(owner: pg.Client): Promise<Judged> {
     missed,
   };
 }
+
+const sortedJson = `SELECT c.relname || '.' || a.attname AS name
+  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+    AND a.atttypid = 'jsonb'::regtype AND coalesce(a.attstattarget, -1) <> 0`;
+
+/** ANALYZE sorts a sample of what it keeps statistics of. Of JSON that holds up requests, and serves no plan of ours. */
+export async function statisticsCheck(owner: pg.Client): Promise<Judged> {
+  const look = async () => (await owner.query<{ name: string }>(sortedJson)).rows;
+  const { rows: columns } = await owner.query<{ count: string }>(
+    `SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public' AND data_type = 'jsonb'`,
+  );
+  const violations = (await look()).map(({ name }) => at(`${name} is JSON and has statistics: SET STATISTICS 0`));
+  const plants: Readonly<Record<string, string>> = {
+    'planted_json.document': 'CREATE TABLE "planted_json" ("document" jsonb)',
+    'event.resource': 'ALTER TABLE "event" ALTER COLUMN "resource" SET STATISTICS 100',
+  };
+  const missed: string[] = [];
+  for (const [name, statement] of Object.entries(plants)) {
+    const found = await withPlant(owner, statement, look);
+    if (!found.some((one) => one.name === name)) missed.push(name);
+  }
+  return {
+    check: 'statistics of JSON',
+    refuses: 'a column of JSON that ANALYZE sorts',
+    looked: Number(columns[0]?.count ?? 0),
+    unit: 'columns',
+    violations,
+    planted: Object.keys(plants).length,
+    caught: Object.keys(plants).length - missed.length,
+    missed,
+  };
+}

@@ -13,7 +13,7 @@ import { allowed } from './allowed.ts';
 import { generatedCheck, importsCheck } from './artefacts.ts';
 import { queriesCheck } from './bounds.ts';
 import { clockCheck } from './clock.ts';
-import { columnsCheck, functionsCheck, guardCheck, readCatalogue } from './database.ts';
+import { columnsCheck, functionsCheck, guardCheck, readCatalogue, statisticsCheck } from './database.ts';
 import type { Finding, Judged } from './finding.ts';
 import { handlersCheck } from './handlers.ts';
 import { moneyCheck } from './money.ts';
@@ -151,7 +151,12 @@ async function judgeAll(): Promise<Judged[]> {
   const artefacts = Promise.all([importsCheck(root, folders), generatedCheck(root)]);
   const { catalogue, database } = await withDatabase(async (server, owner) => ({
     catalogue: await readCatalogue(owner),
-    database: [await guardCheck(server, owner), await functionsCheck(owner), await columnsCheck(owner)],
+    database: [
+      await guardCheck(server, owner),
+      await functionsCheck(owner),
+      await columnsCheck(owner),
+      await statisticsCheck(owner),
+    ],
   }));
   const checks = [
     clockCheck,
