@@ -20,6 +20,8 @@ export interface House {
   /** Connections of a user that may write rows within a named command, as what is measured needs them. */
   pool(): Promise<pg.Pool>;
   databaseUrl(): Promise<string>;
+  /** Vacuums and analyses what was copied in, as PostgreSQL wants after a bulk load; else it does that while it is measured. */
+  settle(): Promise<void>;
   /** The first process of the database, which all others of it descend from. */
   postmaster(): number;
   start(): Promise<RunningServer>;
@@ -82,6 +84,19 @@ export async function openHouse(
         return pool;
       },
       databaseUrl,
+      async settle() {
+        const owner = new pg.Client({
+          connectionString:
+            environment.MIGRATION_DATABASE_URL ??
+            (await startEmbedded({ directory: join(home, 'postgres'), log: () => undefined })).ownerUrl,
+        });
+        await owner.connect();
+        try {
+          await owner.query('VACUUM (ANALYZE)');
+        } finally {
+          await owner.end();
+        }
+      },
       postmaster: () => cluster?.postmaster ?? isEmbeddedRunning(join(home, 'postgres'))?.pid ?? 0,
       start,
       async stop() {
