@@ -227,15 +227,17 @@ describe('a statement', () => {
 
   it('covers the period that is asked for, the month of the operator’s time zone when none is', async () => {
     const customer = await payingCustomer();
-    const [clock] = await runStatement<{ from: Date; to: Date; now: Date }>(
+    // A month is added where it is a month: in UTC that of Singapore begins on the last day of the one before.
+    const [clock] = await runStatement<{ from: Date; to: Date }>(
       house.pool,
-      `SELECT business_now() AS now, date_trunc('month', business_now(), 'Asia/Singapore') AS from, date_trunc('month', business_now(), 'Asia/Singapore') + interval '1 month' AS to`,
+      `SELECT m AT TIME ZONE 'Asia/Singapore' AS from, (m + interval '1 month') AT TIME ZONE 'Asia/Singapore' AS to
+        FROM date_trunc('month', business_now() AT TIME ZONE 'Asia/Singapore') AS m`,
       [],
     );
     const [first] = await bills(customer);
     expect((await statement({ relatedParty: party(customer) })).billingPeriod).toEqual({
       startDateTime: clock?.from.toISOString(),
-      endDateTime: new Date((clock?.to ?? new Date(0)).getTime()).toISOString(),
+      endDateTime: clock?.to.toISOString(),
     });
     const earlier = await statement({
       relatedParty: party(customer),
