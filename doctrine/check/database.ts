@@ -164,6 +164,20 @@ const floats = `SELECT c.relname || '.' || a.attname AS name, format_type(a.attt
     AND (a.atttypid IN ('float4'::regtype, 'float8'::regtype, 'money'::regtype, 'numeric'::regtype)
       OR (a.attname ~ '_minor$' AND a.atttypid NOT IN ('int4'::regtype, 'int8'::regtype)))`;
 
+/** @param plants a statement for each column that is to be found once it was run. @returns those that were not found. */
+async function missedColumns(
+  owner: pg.Client,
+  plants: Readonly<Record<string, string>>,
+  look: () => Promise<{ name: string }[]>,
+): Promise<string[]> {
+  const missed: string[] = [];
+  for (const [name, statement] of Object.entries(plants)) {
+    const found = await withPlant(owner, statement, look);
+    if (!found.some((one) => one.name === name)) missed.push(name);
+  }
+  return missed;
+}
+
 /** No column holds money or quota as anything but an integer: no column of the house is of a type with a fraction. */
 export async function columnsCheck(owner: pg.Client): Promise<Judged> {
   const look = async () => (await owner.query<{ name: string; type: string }>(floats)).rows;
@@ -176,11 +190,7 @@ export async function columnsCheck(owner: pg.Client): Promise<Judged> {
     'planted_float.rate': 'CREATE TABLE "planted_float" ("rate" float8)',
     'planted_text.amount_minor': 'CREATE TABLE "planted_text" ("amount_minor" text)',
   };
-  const missed: string[] = [];
-  for (const [name, statement] of Object.entries(plants)) {
-    const found = await withPlant(owner, statement, look);
-    if (!found.some((one) => one.name === name)) missed.push(name);
-  }
+  const missed = await missedColumns(owner, plants, look);
   return {
     check: 'columns of money',
     refuses: 'a column with fractions, and an amount that is no integer',
@@ -209,11 +219,7 @@ export async function statisticsCheck(owner: pg.Client): Promise<Judged> {
     'planted_json.document': 'CREATE TABLE "planted_json" ("document" jsonb)',
     'event.resource': 'ALTER TABLE "event" ALTER COLUMN "resource" SET STATISTICS 100',
   };
-  const missed: string[] = [];
-  for (const [name, statement] of Object.entries(plants)) {
-    const found = await withPlant(owner, statement, look);
-    if (!found.some((one) => one.name === name)) missed.push(name);
-  }
+  const missed = await missedColumns(owner, plants, look);
   return {
     check: 'statistics of JSON',
     refuses: 'a column of JSON that ANALYZE sorts',
