@@ -35,5 +35,5 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.AIRTIME_PORT}/health`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-# One helper thread for V8, as app/node-options.ts says.
+# How V8 compiles and collects, as app/node-options.ts says.
 CMD ["node", "--v8-pool-size=1", "--heap-growing-percent=60", "dist/airtime.js", "serve"]

@@ -1,4 +1,4 @@
--- ANALYZE samples and sorts what it keeps statistics of. Sorted JSON was nine tenths of its work on "event": once a minute
+-- ANALYZE samples and sorts what it keeps statistics of. Sorted JSON was more than half of its work on "event": once a minute
 -- of writes it held up the requests of half a second. No statement compares such a column as a whole, so the planner never
 -- asks. Of the other columns of "event" a tenth of the usual sample tells as much: it is found by its indexes alone. The locks
 -- that this takes keep neither reads nor writes waiting.
