@@ -25,6 +25,11 @@ function settingsOf(unit: string): Map<string, string[]> {
 const settings = settingsOf(text);
 const one = (name: string): string => settings.get(`Service.${name}`)?.join(' ') ?? '';
 
+it('is started by the image as it is by `airtime start`', () => {
+  const command = /^CMD (\[.*\])$/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1] ?? '[]';
+  expect(JSON.parse(command)).toEqual(['node', ...nodeOptions, 'dist/airtime.js', 'serve']);
+});
+
 describe('airtime.service', () => {
   it('starts the program in the foreground with an environment that it takes, secrets by file', () => {
     expect(one('ExecStart').split(' ').slice(1)).toEqual([...nodeOptions, '/opt/airtime/dist/airtime.js', 'serve']);
