@@ -26,6 +26,8 @@ const places = ['/usr/lib/postgresql', '/usr/local/lib/postgresql', '/opt/homebr
 
 export interface Cluster {
   readonly postmaster: number;
+  /** Address of the superuser. */
+  readonly adminUrl: string;
   /** A new, empty database with an owner, and a user for the server who owns nothing. */
   database(name: string): Promise<{ databaseUrl: string; migrationUrl: string }>;
   stop(): Promise<void>;
@@ -111,6 +113,7 @@ export async function startCluster(
   ]);
   return {
     postmaster: child.pid ?? 0,
+    adminUrl,
     async database(name) {
       await asAdmin(adminUrl, [`CREATE DATABASE ${name} OWNER bench_owner`]);
       return { databaseUrl: url('bench_server', server, name), migrationUrl: url('bench_owner', owner, name) };

@@ -20,7 +20,10 @@ export interface House {
   /** Connections of a user that may write rows within a named command, as what is measured needs them. */
   pool(): Promise<pg.Pool>;
   databaseUrl(): Promise<string>;
-  /** Vacuums and analyses what was copied in, as PostgreSQL wants after a bulk load; else it does that while it is measured. */
+  /**
+   * Vacuums and analyses what was copied in, as PostgreSQL wants after a bulk load, and keeps it: else it does that while
+   * it is measured. From then on it has segments of its log to use again, as a database has that was not made a minute ago.
+   */
   settle(): Promise<void>;
   /** The first process of the database, which all others of it descend from. */
   postmaster(): number;
@@ -58,9 +61,8 @@ export async function openHouse(
       environment.DATABASE_URL = databaseUrl;
       environment.MIGRATION_DATABASE_URL = migrationUrl;
     }
-    const databaseUrl = async () =>
-      environment.MIGRATION_DATABASE_URL ??
-      (await startEmbedded({ directory: join(home, 'postgres'), log: () => undefined })).serverUrl;
+    const embeddedUrls = () => startEmbedded({ directory: join(home, 'postgres'), log: () => undefined });
+    const databaseUrl = async () => environment.MIGRATION_DATABASE_URL ?? (await embeddedUrls()).serverUrl;
     const start = async () => {
       server = await startServer(home, environment);
       return server;
@@ -85,17 +87,9 @@ export async function openHouse(
       },
       databaseUrl,
       async settle() {
-        const owner = new pg.Client({
-          connectionString:
-            environment.MIGRATION_DATABASE_URL ??
-            (await startEmbedded({ directory: join(home, 'postgres'), log: () => undefined })).ownerUrl,
-        });
-        await owner.connect();
-        try {
-          await owner.query('VACUUM (ANALYZE)');
-        } finally {
-          await owner.end();
-        }
+        const embedded = environment.MIGRATION_DATABASE_URL === undefined ? await embeddedUrls() : undefined;
+        await asUser(environment.MIGRATION_DATABASE_URL ?? embedded?.ownerUrl ?? '', 'VACUUM (ANALYZE)');
+        await asUser(cluster?.adminUrl ?? embedded?.adminUrl ?? '', 'CHECKPOINT');
       },
       postmaster: () => cluster?.postmaster ?? isEmbeddedRunning(join(home, 'postgres'))?.pid ?? 0,
       start,
@@ -110,5 +104,15 @@ export async function openHouse(
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+async function asUser(connectionString: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
   }
 }

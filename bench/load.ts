@@ -80,6 +80,16 @@ export function timingOf(times: readonly number[], seconds: number): Timing {
   };
 }
 
+/**
+ * Of measurements of one thing the one whose p99 is in the middle. @throws Error when there is none, or an even number: then
+ * none is.
+ */
+export function middleOf(timings: readonly Timing[]): Timing {
+  const middle = [...timings].sort((a, b) => a.p99 - b.p99)[(timings.length - 1) / 2];
+  if (!middle) throw new Error(`none of ${timings.length} measurements is in the middle`);
+  return middle;
+}
+
 /** The smallest of them that so great a share does not exceed. */
 export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -110,6 +110,7 @@ async function main(): Promise<number> {
   if (!(options.idleMinutes >= 0)) throw new Error('--idle-minutes: give a number of minutes');
   const version = `v${program.version.split('.').slice(0, 2).join('.')}`;
   const folder = values.into ?? join(root, 'bench');
+  mkdirSync(folder, { recursive: true });
   const file = join(folder, `report-${version}.json`);
   const commit = commitOf();
   const machine = {

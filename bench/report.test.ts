@@ -1,5 +1,9 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { fixedArrival, percentile, saturated, seeded } from './load.ts';
+import { fixedArrival, middleOf, percentile, saturated, seeded, timingOf } from './load.ts';
+import { wakeUp, watchDisk } from './machine.ts';
 import type { Figure } from './part.ts';
 import { drawReport, judge, type Report, reasonsOf, regressions, reportShape } from './report.ts';
 
@@ -136,4 +140,32 @@ test('percentiles, and chance that is the same for the same seed', () => {
   const drawn = (seed: number) => Array.from({ length: 5 }, seeded(seed));
   expect(drawn(7)).toEqual(drawn(7));
   expect(drawn(7)).not.toEqual(drawn(8));
+});
+
+test('of three rounds the one in the middle counts, whichever came first', () => {
+  const rounds = [180, 5, 7].map((p99) => timingOf([1, p99], 1));
+  expect(middleOf(rounds).p99).toBe(7);
+  expect(middleOf([...rounds].reverse()).p99).toBe(7);
+  expect(() => middleOf(rounds.slice(1))).toThrow('none of 2 measurements is in the middle');
+});
+
+test('the disk is asked until it is told to stop, and nothing of that is left', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'airtime-disk-'));
+  try {
+    const disk = watchDisk(folder);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const times = await disk.stop();
+    expect(times.length).toBeGreaterThan(1);
+    expect(Math.min(...times)).toBeGreaterThan(0);
+    expect(readdirSync(folder)).toEqual([]);
+    await expect(watchDisk(join(folder, 'none')).stop()).rejects.toThrow('ENOENT');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a thread that is woken takes its time, and no thread is left', async () => {
+  const taken = await wakeUp();
+  expect(taken).toBeGreaterThan(0);
+  expect(taken).toBeLessThan(50);
 });

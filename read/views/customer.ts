@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { lineFieldsSql, lineShape } from './line.ts';
-import { ownerOf, query, readList, readOne } from './query.ts';
+import { ownerOf, query, readByKey, readList } from './query.ts';
 import { arraySql, instant, listShape, moneyShape, moneySql, page, readAt, readAtSql } from './shapes.ts';
 import { cardShape, cardSql } from './subscription.ts';
 
@@ -100,7 +100,7 @@ export const showCustomer = query({
   examples: ['bss customer show cus_…'],
   view: 'customer-card',
   run: (database, { customerId }, caller) =>
-    readOne(
+    readByKey(
       database,
       customerShape,
       'customer',

@@ -66,7 +66,11 @@ export async function readView<Output>(
   values: readonly unknown[],
 ): Promise<Output | undefined> {
   const answer = await database.query<{ view: unknown }>(text, [...values]);
-  const view = answer.rows[0]?.view;
+  return viewIn(schema, answer.rows);
+}
+
+function viewIn<Output>(schema: z.ZodType<Output>, rows: readonly { view: unknown }[]): Output | undefined {
+  const view = rows[0]?.view;
   return view === null || view === undefined ? undefined : schema.parse(withTexts(view));
 }
 
@@ -80,6 +84,33 @@ export async function readOne<Output>(
   values: readonly unknown[],
 ): Promise<Output> {
   const view = await readView(database, schema, text, values);
+  if (view === undefined) throw notFound(resource, id);
+  return view;
+}
+
+const statementNames = new Map<string, string>();
+
+/**
+ * The same for what is found by the key of its resource, where no plan is better than another for any value: PostgreSQL
+ * plans it once a connection. Planning costs more than running for a statement as wide as these. A list whose filters may
+ * be absent is planned for what it was asked.
+ * @param text the program's own, one for each call in it: every connection keeps its plan.
+ */
+export async function readByKey<Output>(
+  database: Pool,
+  schema: z.ZodType<Output>,
+  resource: string,
+  id: string,
+  text: string,
+  values: readonly unknown[],
+): Promise<Output> {
+  let name = statementNames.get(text);
+  if (name === undefined) {
+    name = `view${statementNames.size}`;
+    statementNames.set(text, name);
+  }
+  const answer = await database.query<{ view: unknown }>({ name, text, values: [...values] });
+  const view = viewIn(schema, answer.rows);
   if (view === undefined) throw notFound(resource, id);
   return view;
 }

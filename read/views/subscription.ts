@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { lineFieldsSql, lineShape } from './line.ts';
-import { ownerOf, query, readList, readOne } from './query.ts';
+import { ownerOf, query, readByKey, readList } from './query.ts';
 import {
   arraySql,
   instant,
@@ -96,7 +96,7 @@ export const showSubscription = query({
   examples: ['bss subscription show sub_…', 'bss subscription show sub_… --watch'],
   view: 'subscription-card',
   run: (database, { subscriptionId }, caller) =>
-    readOne(
+    readByKey(
       database,
       subscriptionShape,
       'subscription',

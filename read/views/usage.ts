@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ownerOf, query, readOne } from './query.ts';
+import { ownerOf, query, readByKey } from './query.ts';
 import { arraySql, instant, page, quantityShape, quantitySql, readAt, readAtSql, timeZoneSql } from './shapes.ts';
 
 const daysMax = 92;
@@ -49,7 +49,7 @@ export const listUsage = query({
   examples: ['bss usage list sub_…', 'bss usage list sub_… --days 30'],
   view: 'usage-chart',
   run: (database, { subscriptionId, days, limit }, caller) =>
-    readOne(
+    readByKey(
       database,
       usageShape,
       'subscription',

@@ -696,3 +696,21 @@ test('every query a customer may ask knows whose the answer is', () => {
     'usage.list',
   ]);
 });
+
+test('what is read by its key is planned once a connection, and a list for what it was asked', async () => {
+  // A custom plan is made five times before PostgreSQL keeps one for every value.
+  for (let time = 0; time < 8; time += 1) {
+    await showSubscription.run(business.pool, { subscriptionId: id('sub', 'ada') }, operator);
+    await listUsage.run(business.pool, { subscriptionId: id('sub', 'ada'), days: 14, limit: 20 }, operator);
+    await showCustomer.run(business.pool, { customerId: ada ?? '' }, operator);
+    await listSubscriptions.run(business.pool, { limit: 20 }, operator);
+  }
+  const { rows } = await business.pool.query(
+    `SELECT "custom_plans"::int AS custom, "generic_plans"::int AS generic FROM pg_prepared_statements WHERE "name" ~ '^view'`,
+  );
+  expect(rows).toHaveLength(3);
+  for (const { custom, generic } of rows) {
+    expect(custom).toBe(5);
+    expect(generic).toBeGreaterThanOrEqual(3);
+  }
+});
