@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { lineFieldsSql, lineShape } from './line.ts';
-import { ownerOf, query, readByKey, readList } from './query.ts';
+import { ownerOf, prepared, query, readList, readOne } from './query.ts';
 import { arraySql, instant, listShape, moneyShape, moneySql, page, readAt, readAtSql } from './shapes.ts';
 import { cardShape, cardSql } from './subscription.ts';
 
@@ -100,12 +100,12 @@ export const showCustomer = query({
   examples: ['bss customer show cus_…'],
   view: 'customer-card',
   run: (database, { customerId }, caller) =>
-    readByKey(
+    readOne(
       database,
       customerShape,
       'customer',
       customerId,
-      `SELECT json_build_object(${readAtSql}, 'id', c."id", 'name', c."name", 'state', c."state", 'createdAt', wire_time(c."created_at"),
+      prepared(`SELECT json_build_object(${readAtSql}, 'id', c."id", 'name', c."name", 'state', c."state", 'createdAt', wire_time(c."created_at"),
         'contacts', ${contactsSql},
         'cards', ${arraySql(`SELECT ${cardSql('p')} AS item FROM "payment_method" p
           WHERE p."customer_id" = c."id" AND p."state" <> 'removed' ORDER BY p."is_preferred" DESC, p."id"`)},
@@ -121,7 +121,7 @@ export const showCustomer = query({
         'bills', ${arraySql(`SELECT json_build_object('id', b."id", 'billNo', b."bill_no", 'state', b."state", 'billedAt', wire_time(b."created_at"),
             'amount', ${moneySql('b."amount_minor"', 'b."currency"')}) AS item
           FROM "customer_bill" b WHERE b."customer_id" = c."id" ORDER BY b."id" DESC LIMIT 5`)}
-      ) AS view FROM "customer" c WHERE c."id" = $1 AND ($2::text IS NULL OR c."id" = $2)`,
+      ) AS view FROM "customer" c WHERE c."id" = $1 AND ($2::text IS NULL OR c."id" = $2)`),
       [customerId, ownerOf(caller)],
     ),
 });

@@ -55,6 +55,28 @@ export function query<Input, Output>(definition: Query<Input, Output>): Query<In
   return definition;
 }
 
+/** A statement that PostgreSQL plans once a connection. */
+export interface Prepared {
+  readonly name: string;
+  readonly text: string;
+}
+
+const statementNames = new Map<string, string>();
+
+/**
+ * For what is found by the key of its resource, where no plan is better than another for any value: planning costs more
+ * than running for a statement as wide as these. A list whose filters may be absent is planned for what it was asked.
+ * @param text the program's own, one for each call in it: every connection keeps its plan.
+ */
+export function prepared(text: string): Prepared {
+  let name = statementNames.get(text);
+  if (name === undefined) {
+    name = `view${statementNames.size}`;
+    statementNames.set(text, name);
+  }
+  return { name, text };
+}
+
 /**
  * Runs one statement that answers one row with one column, `view`, as JSON; the schema gives it its type,
  * and amounts and quantities get their texts. Undefined when there is no row or the view is null: there is nothing of that name for this caller.
@@ -62,14 +84,13 @@ export function query<Input, Output>(definition: Query<Input, Output>): Query<In
 export async function readView<Output>(
   database: Pool,
   schema: z.ZodType<Output>,
-  text: string,
+  statement: string | Prepared,
   values: readonly unknown[],
 ): Promise<Output | undefined> {
-  const answer = await database.query<{ view: unknown }>(text, [...values]);
-  return viewIn(schema, answer.rows);
-}
-
-function viewIn<Output>(schema: z.ZodType<Output>, rows: readonly { view: unknown }[]): Output | undefined {
+  const { rows } = await database.query<{ view: unknown }>({
+    ...(typeof statement === 'string' ? { text: statement } : statement),
+    values: [...values],
+  });
   const view = rows[0]?.view;
   return view === null || view === undefined ? undefined : schema.parse(withTexts(view));
 }
@@ -80,37 +101,10 @@ export async function readOne<Output>(
   schema: z.ZodType<Output>,
   resource: string,
   id: string,
-  text: string,
+  statement: string | Prepared,
   values: readonly unknown[],
 ): Promise<Output> {
-  const view = await readView(database, schema, text, values);
-  if (view === undefined) throw notFound(resource, id);
-  return view;
-}
-
-const statementNames = new Map<string, string>();
-
-/**
- * The same for what is found by the key of its resource, where no plan is better than another for any value: PostgreSQL
- * plans it once a connection. Planning costs more than running for a statement as wide as these. A list whose filters may
- * be absent is planned for what it was asked.
- * @param text the program's own, one for each call in it: every connection keeps its plan.
- */
-export async function readByKey<Output>(
-  database: Pool,
-  schema: z.ZodType<Output>,
-  resource: string,
-  id: string,
-  text: string,
-  values: readonly unknown[],
-): Promise<Output> {
-  let name = statementNames.get(text);
-  if (name === undefined) {
-    name = `view${statementNames.size}`;
-    statementNames.set(text, name);
-  }
-  const answer = await database.query<{ view: unknown }>({ name, text, values: [...values] });
-  const view = viewIn(schema, answer.rows);
+  const view = await readView(database, schema, statement, values);
   if (view === undefined) throw notFound(resource, id);
   return view;
 }

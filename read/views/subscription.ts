@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { lineFieldsSql, lineShape } from './line.ts';
-import { ownerOf, query, readByKey, readList } from './query.ts';
+import { ownerOf, prepared, query, readList, readOne } from './query.ts';
 import {
   arraySql,
   instant,
@@ -96,12 +96,12 @@ export const showSubscription = query({
   examples: ['bss subscription show sub_…', 'bss subscription show sub_… --watch'],
   view: 'subscription-card',
   run: (database, { subscriptionId }, caller) =>
-    readByKey(
+    readOne(
       database,
       subscriptionShape,
       'subscription',
       subscriptionId,
-      `SELECT json_build_object(${readAtSql}, ${lineFieldsSql('s')},
+      prepared(`SELECT json_build_object(${readAtSql}, ${lineFieldsSql('s')},
         'customer', json_build_object('id', s."customer_id", 'name', c."name"),
         'stateSince', wire_time(s."state_since"), 'blockedAt', wire_time(s."blocked_at"), 'terminatedAt', wire_time(s."terminated_at"),
         'isRoamingEnabled', s."roaming_enabled",
@@ -132,7 +132,7 @@ export const showSubscription = query({
         LEFT JOIN "esim_profile" e ON e."id" = s."esim_id"
         LEFT JOIN "esim_profile" x ON x."id" = s."next_esim_id"
         LEFT JOIN LATERAL (SELECT * FROM "monitor" WHERE "service_id" = s."service_id" ORDER BY "sequence" DESC LIMIT 1) m ON true
-      WHERE s."id" = $1 AND ($2::text IS NULL OR s."customer_id" = $2)`,
+      WHERE s."id" = $1 AND ($2::text IS NULL OR s."customer_id" = $2)`),
       [subscriptionId, ownerOf(caller)],
     ),
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ownerOf, query, readByKey } from './query.ts';
+import { ownerOf, prepared, query, readOne } from './query.ts';
 import { arraySql, instant, page, quantityShape, quantitySql, readAt, readAtSql, timeZoneSql } from './shapes.ts';
 
 const daysMax = 92;
@@ -49,12 +49,12 @@ export const listUsage = query({
   examples: ['bss usage list sub_…', 'bss usage list sub_… --days 30'],
   view: 'usage-chart',
   run: (database, { subscriptionId, days, limit }, caller) =>
-    readByKey(
+    readOne(
       database,
       usageShape,
       'subscription',
       subscriptionId,
-      `WITH line AS (SELECT * FROM "subscription" WHERE "id" = $1 AND ($2::text IS NULL OR "customer_id" = $2)),
+      prepared(`WITH line AS (SELECT * FROM "subscription" WHERE "id" = $1 AND ($2::text IS NULL OR "customer_id" = $2)),
       spent AS (
         SELECT ${local('u."usage_date"')} AS day, u."kind", sum(u."charged")::bigint AS charged
         FROM "usage" u JOIN line ON line."id" = u."subscription_id"
@@ -69,7 +69,7 @@ export const listUsage = query({
         'items', ${arraySql(`SELECT json_build_object('id', u."id", 'at', wire_time(u."usage_date"), 'kind', u."kind", 'state', u."state",
             'quantity', ${quantity('quantity')}, 'charged', ${quantity('charged')}, 'excess', ${quantity('excess')}, 'reason', u."reason") AS item
           FROM "usage" u WHERE u."subscription_id" = line."id" ORDER BY u."usage_date" DESC, u."id" DESC LIMIT $4`)}
-      ) AS view FROM line`,
+      ) AS view FROM line`),
       [subscriptionId, ownerOf(caller), days, limit],
     ),
 });
