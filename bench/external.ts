@@ -107,7 +107,7 @@ export async function startCluster(
   await answering(adminUrl, child, logFile);
 
   const [owner, server] = [randomBytes(24).toString('base64url'), randomBytes(24).toString('base64url')];
-  await asAdmin(adminUrl, [
+  await runAs(adminUrl, [
     `CREATE ROLE bench_owner LOGIN CREATEROLE PASSWORD '${owner}'`,
     `CREATE ROLE bench_server LOGIN PASSWORD '${server}'`,
   ]);
@@ -115,7 +115,7 @@ export async function startCluster(
     postmaster: child.pid ?? 0,
     adminUrl,
     async database(name) {
-      await asAdmin(adminUrl, [`CREATE DATABASE ${name} OWNER bench_owner`]);
+      await runAs(adminUrl, [`CREATE DATABASE ${name} OWNER bench_owner`]);
       return { databaseUrl: url('bench_server', server, name), migrationUrl: url('bench_owner', owner, name) };
     },
     async stop() {
@@ -133,7 +133,7 @@ async function answering(url: string, child: ChildProcess, logFile: string): Pro
   const until = Date.now() + startMsMax;
   for (;;) {
     try {
-      await asAdmin(url, ['SELECT 1']);
+      await runAs(url, ['SELECT 1']);
       return;
     } catch (error) {
       if (child.exitCode !== null) throw new Error(`PostgreSQL ended:\n${readFileSync(logFile, 'utf8')}`);
@@ -143,7 +143,8 @@ async function answering(url: string, child: ChildProcess, logFile: string): Pro
   }
 }
 
-async function asAdmin(url: string, statements: readonly string[]): Promise<void> {
+/** Runs statements one after the other, on a connection of their own. */
+export async function runAs(url: string, statements: readonly string[]): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { isEmbeddedRunning, startEmbedded } from '../app/database/embedded-postgres.ts';
-import { type Cluster, findPostgres, startCluster } from './external.ts';
+import { type Cluster, findPostgres, runAs, startCluster } from './external.ts';
 import { type RunningServer, startServer, workFolder } from './server.ts';
 
 export const databaseKinds = ['embedded', 'external'] as const;
@@ -88,8 +88,8 @@ export async function openHouse(
       databaseUrl,
       async settle() {
         const embedded = environment.MIGRATION_DATABASE_URL === undefined ? await embeddedUrls() : undefined;
-        await asUser(environment.MIGRATION_DATABASE_URL ?? embedded?.ownerUrl ?? '', 'VACUUM (ANALYZE)');
-        await asUser(cluster?.adminUrl ?? embedded?.adminUrl ?? '', 'CHECKPOINT');
+        await runAs(environment.MIGRATION_DATABASE_URL ?? embedded?.ownerUrl ?? '', ['VACUUM (ANALYZE)']);
+        await runAs(cluster?.adminUrl ?? embedded?.adminUrl ?? '', ['CHECKPOINT']);
       },
       postmaster: () => cluster?.postmaster ?? isEmbeddedRunning(join(home, 'postgres'))?.pid ?? 0,
       start,
@@ -104,15 +104,5 @@ export async function openHouse(
   } catch (error) {
     await close();
     throw error;
-  }
-}
-
-async function asUser(connectionString: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString });
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
   }
 }

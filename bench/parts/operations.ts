@@ -13,7 +13,7 @@ const perSecond = 200;
 const p99MsMax = 10;
 const lineCount = 2000;
 const callers = 32;
-/** Everything at the fixed rate is measured so often, minutes apart: what held the machine itself up is in one of them. */
+/** Everything at the fixed rate is measured so often, minutes apart: what holds the machine itself up is seldom in most of them. */
 const rounds = 3;
 /** Seconds of the mix before anything counts, and of each measurement: of the mix and of a kind at the fixed rate, in each round, and of a kind at saturation. */
 const lengths = {
