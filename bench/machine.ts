@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { constants, PerformanceObserver } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { pause } from './server.ts';
 
-// What the machine itself takes for the two things that every request waits for.
+// What the machine itself takes for the two things that every request waits for, and what the one who measures adds to them.
 
 const everyMs = 50;
 const bytes = Buffer.alloc(8192, 1);
@@ -94,3 +95,34 @@ export async function wakeUp(): Promise<number> {
   }
   return times.sort((a, b) => a - b)[wakeRounds / 2] ?? 0;
 }
+
+export interface CollectionWatch {
+  /** @returns how many there were. */
+  stop(): Promise<number>;
+}
+
+/**
+ * Counts how often this process collects its whole heap until it is told to stop. The load comes from here: whoever is asked
+ * meanwhile looks slow and is not.
+ */
+export function watchCollections(): CollectionWatch {
+  let count = 0;
+  const observer = new PerformanceObserver((list) => {
+    count += list.getEntries().filter((entry) => 'detail' in entry && isMajor(entry.detail)).length;
+  });
+  observer.observe({ entryTypes: ['gc'] });
+  return {
+    async stop() {
+      // They are told of a little after they were.
+      await pause(10);
+      observer.disconnect();
+      return count;
+    },
+  };
+}
+
+const isMajor = (detail: unknown): boolean =>
+  typeof detail === 'object' &&
+  detail !== null &&
+  'kind' in detail &&
+  detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR;

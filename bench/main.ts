@@ -38,7 +38,8 @@ const parts: readonly Part[] = [coldStart, memory, operations, charging, lists, 
 
 const usage = `Measures the whole and writes bench/report-vX.Y.md and .json.
 
-  npx tsx bench/main.ts [--only PART,PART] [--database embedded|external] [--idle-minutes N] [--seed N] [--short] [--into FOLDER]
+  node --initial-heap-size=256 --v8-pool-size=1 --import tsx bench/main.ts
+    [--only PART,PART] [--database embedded|external] [--idle-minutes N] [--seed N] [--short] [--into FOLDER]
 
   --only PART       ${parts.map(({ name }) => name).join(', ')}; the rest of the report stays as it was
   --database KIND   on one database only

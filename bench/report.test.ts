@@ -1,9 +1,11 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { fixedArrival, middleOf, percentile, saturated, seeded, timingOf } from './load.ts';
-import { wakeUp, watchDisk } from './machine.ts';
+import { wakeUp, watchCollections, watchDisk } from './machine.ts';
 import type { Figure } from './part.ts';
 import { drawReport, judge, type Report, reasonsOf, regressions, reportShape } from './report.ts';
 
@@ -168,4 +170,17 @@ test('a thread that is woken takes its time, and no thread is left', async () =>
   const taken = await wakeUp();
   expect(taken).toBeGreaterThan(0);
   expect(taken).toBeLessThan(50);
+});
+
+test('what the client collects of its own heap while it measures is counted', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  if (typeof collect !== 'function') throw new Error('there is no gc');
+  const watch = watchCollections();
+  collect();
+  collect();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  collect();
+  expect(await watch.stop()).toBeGreaterThanOrEqual(3);
+  expect(await watchCollections().stop()).toBe(0);
 });

@@ -3,7 +3,7 @@ import { whyNotExternal } from '../external.ts';
 import { type House, openHouse } from '../house.ts';
 import { copyLines, makeLine } from '../lines.ts';
 import { fixedArrival, middleOf, openClient, percentile, saturated, seeded, type Timing, timingOf } from '../load.ts';
-import { type DiskWatch, wakeUp, watchDisk } from '../machine.ts';
+import { type CollectionWatch, type DiskWatch, wakeUp, watchCollections, watchDisk } from '../machine.ts';
 import { type Kind, mixOf, openKinds } from '../operations.ts';
 import { type Figure, milliseconds, NotMeasured, type Part, whole } from '../part.ts';
 import { familyOf, processorMs } from '../processes.ts';
@@ -31,6 +31,7 @@ export const operations: Part = {
     if (!house) throw new NotMeasured(whyNotExternal);
     const seconds = isShort ? lengths.short : lengths.whole;
     let disk: DiskWatch | undefined;
+    let collections: CollectionWatch | undefined;
     try {
       const pool = await house.pool();
       const server = house.server();
@@ -51,6 +52,7 @@ export const operations: Part = {
       const overrun = new Set<string>();
       const late: number[] = [];
       disk = watchDisk(house.folder);
+      collections = watchCollections();
       for (let round = 1; round <= rounds; round += 1) {
         await quiet(pool);
         const arrived = await fixedArrival(perSecond, seconds.mix, mixOf(kinds, seeded(seed + round)));
@@ -69,9 +71,10 @@ export const operations: Part = {
           process.stderr.write(`  ${name}: ${timesOf(timing)}${alone.isOverrun ? ', overrun' : ''}\n`);
         }
       }
+      const collected = await collections.stop();
       const flushes = timingOf(await disk.stop(), rounds * (seconds.mix + internal.length * seconds.alone));
       process.stderr.write(
-        `  the disk itself: ${timesOf(flushes)}, at most ${milliseconds(flushes.most)}; a thread is woken in ${(woken * 1000).toFixed(0)} µs\n`,
+        `  the disk itself: ${timesOf(flushes)}, at most ${milliseconds(flushes.most)}; a thread is woken in ${(woken * 1000).toFixed(0)} µs; the client collected its heap ${times(collected)}\n`,
       );
       const all = middleOf(mixes);
       const alone = new Map([...alones].map(([name, timings]) => [name, middleOf(timings)]));
@@ -149,7 +152,7 @@ export const operations: Part = {
                 late.sort((a, b) => a - b),
                 0.99,
               ),
-            )} (p99), and that is in the times. The disk itself, asked to keep 8 kB twenty times a second all the while, took ${milliseconds(flushes.p50)} (p50), ${milliseconds(flushes.p99)} (p99) and ${milliseconds(flushes.most)} at most; a thread that waited ran ${(woken * 1000).toFixed(0)} µs after it was woken. CPU is processor time by request at saturation. Overrun: fewer are answered than come. Orders and top-ups begin a flow with card gateway and network and come at their part of the load alone.`,
+            )} (p99), and that is in the times; it collected its whole heap ${times(collected)} meanwhile. The disk itself, asked to keep 8 kB twenty times a second all the while, took ${milliseconds(flushes.p50)} (p50), ${milliseconds(flushes.p99)} (p99) and ${milliseconds(flushes.most)} at most; a thread that waited ran ${(woken * 1000).toFixed(0)} µs after it was woken. CPU is processor time by request at saturation. Overrun: fewer are answered than come. Orders and top-ups begin a flow with card gateway and network and come at their part of the load alone.`,
           },
         ],
         promises: [
@@ -175,6 +178,7 @@ export const operations: Part = {
       };
     } finally {
       // Whoever reads its figures is told of its failure.
+      await collections?.stop();
       await disk?.stop().catch(() => undefined);
       await house.close();
     }
@@ -186,6 +190,8 @@ const allKinds = 'all';
 
 const timesOf = (timing: Timing | undefined): string =>
   timing ? `p50 ${milliseconds(timing.p50)}, p99 ${milliseconds(timing.p99)}` : '';
+
+const times = (count: number): string => (count === 1 ? 'once' : `${count} times`);
 
 interface Spent {
   server: number;
