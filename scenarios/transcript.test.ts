@@ -4,11 +4,15 @@ import { hasTmux, playTranscript } from './transcript.ts';
 
 if (!hasTmux()) process.stdout.write('the session of make start: NOT RUN, tmux is not installed here\n');
 
-for (const columns of [100, 72]) {
+// One who waits for what Tab finds, and one who types on.
+for (const [columns, isHurried] of [
+  [100, false],
+  [72, true],
+] as const) {
   test.skipIf(!hasTmux())(
-    `the session that make start ends with can be typed as it is told, ${columns} columns`,
+    `the session that make start ends with can be typed as it is told, ${columns} columns${isHurried ? ', in a hurry' : ''}`,
     async () => {
-      const told = await playTranscript(columns);
+      const told = await playTranscript(columns, isHurried);
       expect(told.length).toBe(14);
       // Each picture is whole: its edges stand under each other.
       const cards = told.flatMap((text) => text.split('\n')).filter((line) => /^[╭├╰]/.test(line));

@@ -32,10 +32,11 @@ const pollMs = 80;
 export const hasTmux = (): boolean => spawnSync('tmux', ['-V']).status === 0;
 
 /**
- * Plays the session. @returns what stood on the terminal, step by step.
+ * Plays the session. @param isHurried sends the keys of a line at once, and waits for nothing before the one that ends it.
+ * @returns what stood on the terminal, step by step.
  * @throws when something that is promised is not seen; the message holds what is seen instead.
  */
-export async function playTranscript(columns: number): Promise<string[]> {
+export async function playTranscript(columns: number, isHurried = false): Promise<string[]> {
   const server = await startServerProcess({ built: true });
   const socket = `airtime-${process.pid}-${columns}`;
   const environment = { PATH: process.env.PATH ?? '', HOME: server.folder, TERM: 'xterm-256color', LANG: 'C.UTF-8' };
@@ -53,6 +54,8 @@ export async function playTranscript(columns: number): Promise<string[]> {
       await pause(pollMs);
     }
   };
+  /** What is typed, in one piece where it went over several rows. */
+  const lineOf = (text: string) => text.slice(text.lastIndexOf('airtime ›')).replaceAll('\n', '');
   const atPrompt = (text: string) => /(^|\n)airtime ›$/.test(text);
   const told: string[] = [];
   try {
@@ -63,16 +66,18 @@ export async function playTranscript(columns: number): Promise<string[]> {
     for (const one of session) {
       press('C-l');
       await untilSeen((text) => text.trim() === 'airtime ›', 'a clear screen');
-      const parts = one.type.split('<Tab>');
+      // Behind what is completed stands a space already.
+      const parts = one.type.split('<Tab>').map((part) => part.trimStart());
+      if (isHurried) type(parts.join('\t'));
       for (const [index, part] of parts.entries()) {
         if (index > 0) {
-          const before = seen();
-          press('Tab');
-          // A name is replaced by its id.
-          await untilSeen((text) => text !== before, 'something that completes it');
+          if (!isHurried) press('Tab');
+          // A name is replaced by its id, which ends otherwise.
+          await untilSeen((text) => !lineOf(text).includes(parts[index - 1] ?? ''), 'something that completes it');
         }
-        // Behind what was completed stands a space already.
-        type(index > 0 ? part.replace(/^ /, '') : part);
+        if (!isHurried) type(part);
+        if (isHurried && index < parts.length - 1) continue;
+        await untilSeen((text) => lineOf(text).endsWith(part.trimEnd()), 'what was typed');
       }
       press('Enter');
       if (one.asks !== undefined) {

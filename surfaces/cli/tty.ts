@@ -51,7 +51,7 @@ export async function editLine(prompt: string, editing: Editing): Promise<string
       history: [...editing.history],
       completer: (line: string, done: (error: null, result: [string[], string]) => void) => {
         editing.complete(line).then(
-          (found) => done(null, found),
+          (found) => done(null, typedOn(found, line, lines.line.slice(0, lines.cursor))),
           () => done(null, [[], line]),
         );
       },
@@ -79,6 +79,24 @@ export async function editLine(prompt: string, editing: Editing): Promise<string
     if (begun !== '') lines.write(begun);
     begun = '';
   });
+}
+
+/**
+ * What is found may come when more has been typed behind it. The reader would put it over that; it goes where it was asked
+ * for, and only what stands alone does.
+ * @param asked the line up to where it was asked; `now` the line up to where the person types when it comes.
+ */
+export function typedOn(
+  [found, replaced]: [candidates: string[], replaced: string],
+  asked: string,
+  now: string,
+): [candidates: string[], replaced: string] {
+  if (now === asked) return [found, replaced];
+  const [only] = found;
+  if (only === undefined || found.length > 1 || !now.startsWith(asked)) return [[], now];
+  const behind = now.slice(asked.length);
+  // The space between was found with it, and perhaps typed as well.
+  return [[only + (only.endsWith(' ') ? behind.trimStart() : behind)], replaced + behind];
 }
 
 /** Enters a screen of its own, with no cursor on it and no line that wraps. */
