@@ -1,5 +1,5 @@
 import { createConnection, createServer, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemCaller } from '../../kernel/caller.ts';
 import { type Policy, transaction } from '../../policy/core/command.ts';
 import { appendEvent } from '../../policy/core/event.ts';
@@ -121,6 +121,21 @@ describe('the pool', () => {
     await broken;
     client.release(true);
     expect(await one('SELECT 1 AS value')).toBe(1);
+  });
+
+  it('keeps a connection for minutes without work, and not for ever', async () => {
+    const resting = await connect({ url: test.serverUrl, max: 2, statementTimeoutMs: 400, log: () => undefined });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      await Promise.all([resting.pool.query('SELECT 1'), resting.pool.query('SELECT 1')]);
+      await vi.advanceTimersByTimeAsync(4 * 60_000);
+      expect(resting.pool.totalCount).toBe(2);
+      await vi.advanceTimersByTimeAsync(2 * 60_000);
+      expect(resting.pool.totalCount).toBe(0);
+    } finally {
+      vi.useRealTimers();
+      await resting.close();
+    }
   });
 
   it('survives the loss of its idle connections', async () => {

@@ -5,6 +5,15 @@ import { withSessionOptions } from './roles.ts';
 /** So much longer than the database itself allows: by then it has fallen silent. */
 const silentMs = 5000;
 
+/**
+ * How long a connection without work is kept. A new one compiles its functions and plans its statements anew, and who comes
+ * in the first second of a wave waits for that (record 0032). Each that is kept costs memory, so none is kept for ever.
+ */
+const idleMs = 300_000;
+
+/** After so long without a word TCP asks for the other end: no firewall forgets the connection, and one that is dead is found. */
+const probeMs = 30_000;
+
 export interface Database {
   /** For everything hot. `int8` columns arrive as numbers, `date` as text, times as Date. */
   pool: pg.Pool;
@@ -39,8 +48,9 @@ export async function connect(options: {
     pipeline: true,
     max: options.max,
     connectionTimeoutMillis: 10_000,
-    idleTimeoutMillis: 30_000,
+    idleTimeoutMillis: idleMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: probeMs,
     application_name: 'airtime',
     types: { getTypeParser: parserOf },
   });
