@@ -65,13 +65,13 @@ export async function lookAtWhole(world: World): Promise<string[]> {
   ];
 }
 
-/** Faults that were planned and have not struck. */
-export async function faultsLeft(world: World): Promise<number> {
-  const plans = [
-    ...(await gatewayOf(world).plans()),
-    ...(await remoteNetwork(world.stack.gatewayUrl, world.stack.secret).plans()),
-  ];
-  return plans.reduce((sum, { left = 0 }) => sum + left, 0);
+/** Faults of gateway and network that were planned and have not struck. */
+export async function faultsLeft(world: World): Promise<{ gateway: number; network: number }> {
+  const sum = (plans: readonly { left?: number }[]) => plans.reduce((all, { left = 0 }) => all + left, 0);
+  return {
+    gateway: sum(await gatewayOf(world).plans()),
+    network: sum(await remoteNetwork(world.stack.gatewayUrl, world.stack.secret).plans()),
+  };
 }
 
 /** By which tools the check on the way out had to withhold something. */

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '../kernel/json.ts';
+import { faultsLeft } from './books.ts';
 import { markerOf } from './model.ts';
 import { canaryOf, endOf, knowIds, mendCard, spoilCard, terminal } from './people.ts';
 import {
@@ -368,16 +369,13 @@ async function chatByPages(world: World, who: Subscriber): Promise<void> {
   world.watch.took(world.withModel ? 'chat with a model' : 'chat by rules', performance.now() - began);
 }
 
-/** Roaming on or off: a task for the network each time. */
+/** Roaming on and off in turns: a task for the network each time. */
 export async function switchRoaming(world: World): Promise<void> {
   const who = anybody(world);
   if (!who) return;
-  await mustTool(
-    world,
-    'subscription.set_roaming',
-    { subscriptionId: who.line, roaming: world.random.pick(['on', 'off']) },
-    who,
-  );
+  who.roams = !who.roams;
+  const roaming = who.roams ? 'on' : 'off';
+  await mustTool(world, 'subscription.set_roaming', { subscriptionId: who.line, roaming }, who);
 }
 
 /** A note on one’s own ticket. */
@@ -387,10 +385,19 @@ export async function noteOnTicket(world: World): Promise<void> {
   await mustTool(world, 'ticket.note', { id: who.ticket, text: `Still so, says ${canaryOf(who)}` }, who);
 }
 
-/** What gateway, network and mail are to do wrong, once each. */
+/**
+ * So many faults of one place may wait to strike. More would strike whoever calls next one after the other, and its pauses
+ * grow up to a minute: a run that waits for that shows nothing else meanwhile.
+ */
+const unstruckMax = 2;
+
+/** What gateway, network and mail are to do wrong, once each. @returns how many were planned of gateway and network */
 export async function planFault(world: World): Promise<number> {
   const { random } = world;
-  const place = random.pick(['network', 'network', 'gateway', 'gateway', 'mail']);
+  const left = { ...(await faultsLeft(world)), mail: world.post.left() };
+  const places = ['network', 'network', 'gateway', 'gateway', 'mail'] as const;
+  const place = random.any(places.filter((one) => left[one] < unstruckMax));
+  if (place === undefined) return 0;
   if (place === 'mail') {
     world.post.plan(random.chance(0.7) ? 'refuse' : 'hang up', 1);
     return 0;

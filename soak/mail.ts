@@ -12,6 +12,8 @@ export interface PostOffice {
   faults(): number;
   /** So many letters are refused for now, or taken with nothing said, before the next goes well. Codes are spared. */
   plan(mode: 'refuse' | 'hang up', times: number): void;
+  /** How many of those are still to come. */
+  left(): number;
   calm(): void;
   close(): Promise<void>;
 }
@@ -63,6 +65,7 @@ export async function openPostOffice(onLetter: (letter: Letter) => void): Promis
     plan(mode, times) {
       for (let time = 0; time < times; time += 1) planned.push(mode);
     },
+    left: () => planned.length,
     calm() {
       planned = [];
     },

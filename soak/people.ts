@@ -38,6 +38,7 @@ export function peopleOf(world: Pick<World, 'random' | 'size'>): Subscriber[] {
       session: '',
       browser: undefined,
       agent: undefined,
+      roams: false,
       atBrowser: Promise.resolve(),
       troubles: 'none',
     };

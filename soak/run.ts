@@ -237,7 +237,7 @@ export async function soak(
     counts.readBack += all.looked;
     lost.push(...all.lost);
     await knowIds(world);
-    const faults = { outside: planned - left, mail: post.faults(), model: model.failures() };
+    const faults = { outside: planned - left.gateway - left.network, mail: post.faults(), model: model.failures() };
     counts.faults = faults.outside + faults.mail + faults.model;
     counts.acknowledged = world.ledger.size;
     counts.answersScanned = watch.scanned;

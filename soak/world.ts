@@ -33,6 +33,8 @@ export interface Subscriber {
   session: string;
   browser: Person | undefined;
   agent: Client | undefined;
+  /** Whether the line was last told to work abroad. */
+  roams: boolean;
   /** What this person does in the browser now: one thing after the other. */
   atBrowser: Promise<unknown>;
   /** Whether the card was made one that is declined, and mended again. */
