@@ -35,7 +35,7 @@ function portOf(server: { address(): unknown }): number {
   return Number(address.port);
 }
 
-function make(allow: readonly string[], resolve?: Resolve, timeoutMs = 500): Callbacks {
+function make(allow: readonly string[], resolve?: Resolve, timeoutMs = 5000): Callbacks {
   const made = httpCallbacks({ addresses: addressPolicy(allow), timeoutMs, ...(resolve ? { resolve } : {}) });
   closing.push(made.close);
   return made;

@@ -8,7 +8,8 @@ let mail: Mail & { close(): void };
 
 beforeEach(async () => {
   server = await startSmtpServer();
-  mail = await openSmtpMail({ url: server.url, from: 'Air Time <no-reply@airtime.example>', timeoutMs: 500 });
+  // Nothing here waits for this to pass: it only must be long enough for a machine that is busy.
+  mail = await openSmtpMail({ url: server.url, from: 'Air Time <no-reply@airtime.example>', timeoutMs: 20_000 });
 });
 afterEach(async () => {
   mail.close();

@@ -154,9 +154,13 @@ test('of three rounds the one in the middle counts, whichever came first', () =>
 test('the disk is asked until it is told to stop, and nothing of that is left', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'airtime-disk-'));
   try {
-    const disk = watchDisk(folder);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const times = await disk.stop();
+    let times: number[] = [];
+    // A disk that others use may take a second for the first of them.
+    for (let ms = 300; times.length < 2 && ms < 20_000; ms *= 3) {
+      const disk = watchDisk(folder);
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      times = await disk.stop();
+    }
     expect(times.length).toBeGreaterThan(1);
     expect(Math.min(...times)).toBeGreaterThan(0);
     expect(readdirSync(folder)).toEqual([]);

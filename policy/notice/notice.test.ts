@@ -245,7 +245,7 @@ describe('whatever becomes of the mail', () => {
 
   it('by SMTP: a server that is away is waited for, one that refuses for good is believed', async () => {
     let server = await startSmtpServer();
-    const mail = await openSmtpMail({ url: server.url, from: 'no-reply@airtime.example', timeoutMs: 1000 });
+    const mail = await openSmtpMail({ url: server.url, from: 'no-reply@airtime.example', timeoutMs: 20_000 });
     const worker = house.worker(undefined, { ...house.policy, outside: { ...house.policy.outside, mail } });
     try {
       const { port } = server;
