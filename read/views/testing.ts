@@ -28,6 +28,8 @@ function parameter(name: string, value: unknown): unknown {
 export async function testBusiness(): Promise<TestBusiness> {
   const given = await testDatabase();
   const owner = new pg.Pool({ connectionString: given.ownerUrl, max: 1 });
+  // Dropping the database may meet a connection that is just closing.
+  owner.on('connect', (connection) => connection.on('error', () => undefined));
   const server = await connect({ url: given.serverUrl, max: 2, statementTimeoutMs: 10_000, log: () => undefined });
   const write: TestBusiness['write'] = async (rows) => {
     const client = await owner.connect();
