@@ -19,15 +19,22 @@ it('leaves nothing of a request for a major collection to find', async () => {
         get(`${door.url}/health`, { agent }, resolve).on('error', reject);
       });
       for await (const _ of response);
+      door.lines.length = 0;
     }
-    door.lines.length = 0;
   };
   // Compiled code is old from the beginning.
   await ask(3000);
-  const before = oldBytes();
-  await ask(3000);
-  // Where Express changes the prototypes 12 KB of each stay, where a WeakMap holds the request 8 KB.
-  expect((oldBytes() - before) / 3000).toBeLessThan(1000);
+  // A round with a major collection leaves less than nothing: the one in the middle counts.
+  const left: number[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    const before = oldBytes();
+    await ask(1000);
+    left.push((oldBytes() - before) / 1000);
+  }
+  left.sort((one, other) => one - other);
+  // 90 bytes as a rule, 1.8 KB in one of fifty runs beside six busy processes. Where Express changes the prototypes 11 KB
+  // of each stay, where a WeakMap holds the request 7.6 KB.
+  expect(left[2]).toBeLessThan(5000);
   agent.destroy();
   await door.close();
 });
