@@ -4,7 +4,7 @@ import { hasTmux, playTranscript } from './transcript.ts';
 
 if (!hasTmux()) process.stdout.write('the session of make start: NOT RUN, tmux is not installed here\n');
 
-// One who waits for what Tab finds, and one who types on.
+// One who waits for what Tab finds, and one who waits for nothing.
 for (const [columns, isHurried] of [
   [100, false],
   [72, true],

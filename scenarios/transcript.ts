@@ -32,7 +32,7 @@ const pollMs = 80;
 export const hasTmux = (): boolean => spawnSync('tmux', ['-V']).status === 0;
 
 /**
- * Plays the session. @param isHurried sends the keys of a line at once, and waits for nothing before the one that ends it.
+ * Plays the session. @param isHurried sends a line and the key that ends it at once, and waits for nothing.
  * @returns what stood on the terminal, step by step.
  * @throws when something that is promised is not seen; the message holds what is seen instead.
  */
@@ -68,20 +68,19 @@ export async function playTranscript(columns: number, isHurried = false): Promis
       await untilSeen((text) => text.trim() === 'airtime ›', 'a clear screen');
       // Behind what is completed stands a space already.
       const parts = one.type.split('<Tab>').map((part) => part.trimStart());
-      if (isHurried) type(parts.join('\t'));
-      for (const [index, part] of parts.entries()) {
+      if (isHurried) type(`${parts.join('\t')}\r`);
+      for (const [index, part] of isHurried ? [] : parts.entries()) {
         if (index > 0) {
-          if (!isHurried) press('Tab');
+          press('Tab');
           // A name is replaced by an id or a number. That the name is not there says nothing: its keys may be on the way.
           const before = index === 1 ? (parts[0] ?? '').replace(/\S+$/, '') : '';
           const found = new RegExp(`${before}(?:[a-z]{3}_[0-9a-z]{26}|\\d{8,})`);
           await untilSeen((text) => found.test(lineOf(text)), 'what Tab finds');
         }
-        if (!isHurried) type(part);
-        if (isHurried && index < parts.length - 1) continue;
+        type(part);
         await untilSeen((text) => lineOf(text).endsWith(part.trimEnd()), 'what was typed');
       }
-      press('Enter');
+      if (!isHurried) press('Enter');
       if (one.asks !== undefined) {
         const asked = await untilSeen(/Go on\? \[y\/N\]$/, 'Go on?');
         if (!new RegExp(one.asks).test(asked)) throw new Error(`"${one.asks}" was not seen:\n${asked}`);
@@ -97,6 +96,11 @@ export async function playTranscript(columns: number, isHurried = false): Promis
         // What stood there before is there again.
         await untilSeen((text) => atPrompt(text) && !new RegExp(one.sees).test(text), 'the prompt again');
       }
+    }
+    if (isHurried) {
+      // Given up before anything is found.
+      type('customer show grace\t\u0003');
+      await untilSeen((text) => /\^C\n/.test(text) && atPrompt(text), '^C');
     }
     type('exit');
     press('Enter');

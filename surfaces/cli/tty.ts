@@ -43,37 +43,62 @@ export async function editLine(prompt: string, editing: Editing): Promise<string
   }
   const { createInterface } = await import('node:readline');
   return new Promise((resolve) => {
+    /** What Tab asked for and has not found yet. */
+    const asked = new Set<Asked>();
+    const sent: { line: string; readonly late: readonly Asked[] }[] = [];
+    let isGivenUp = false;
+    let isClosed = false;
     const lines = createInterface({
       input: process.stdin,
       output: process.stdout,
       terminal: true,
       prompt,
       history: [...editing.history],
-      completer: (line: string, done: (error: null, result: [string[], string]) => void) => {
-        editing.complete(line).then(
-          (found) => done(null, typedOn(found, line, lines.line.slice(0, lines.cursor))),
-          () => done(null, [[], line]),
-        );
+      completer: (line: string, done: (error: null, result: Found) => void) => {
+        const one: Asked = { line, found: editing.complete(line).catch(() => [[], line]) };
+        asked.add(one);
+        void one.found.then((found) => {
+          asked.delete(one);
+          if (!isClosed) done(null, typedOn(found, line, lines.line.slice(0, lines.cursor)));
+        });
       },
     });
-    let isGivenUp = false;
-    lines.on('line', (line) => {
+    const allFound = async () => {
       // What was pasted comes in one piece: its other lines are told before this reader is closed.
-      typedAhead.push(line);
-      setImmediate(() => {
-        begun = lines.line;
-        if (begun !== '') process.stdout.write('\r\u001b[K');
-        lines.close();
-      });
+      await new Promise((told) => setImmediate(told));
+      for (const { line, late } of sent) {
+        let whole = line;
+        for (const one of late) whole = withFound(await one.found, one.line, whole);
+        // It was sent before it was whole: the person sees what is done.
+        if (whole !== line && typedAhead.length === 0 && !isGivenUp) process.stdout.write(`${prompt}${whole}\n`);
+        typedAhead.push(whole);
+      }
+      // The reader takes in what was found before it can be closed.
+      if (sent.some(({ late }) => late.length > 0)) await new Promise((taken) => setImmediate(taken));
+      begun = lines.line;
+      if (begun !== '') process.stdout.write('\r\u001b[K');
+      lines.close();
+    };
+    let ended: Promise<void> | undefined;
+    lines.on('line', (line) => {
+      sent.push({ line, late: [...asked] });
+      ended ??= allFound();
     });
     lines.once('SIGINT', () => {
       process.stdout.write('^C\n');
       isGivenUp = true;
       lines.close();
     });
-    lines.once('close', () => {
-      if (!isGivenUp && typedAhead.length === 0) process.stdout.write('\n');
-      resolve(isGivenUp ? '' : typedAhead.shift());
+    lines.once('close', async () => {
+      isClosed = true;
+      await ended;
+      if (isGivenUp) {
+        typedAhead.length = 0;
+        begun = '';
+      } else if (!ended) {
+        process.stdout.write('\n');
+      }
+      resolve(typedAhead.shift() ?? (isGivenUp ? '' : undefined));
     });
     lines.prompt();
     if (begun !== '') lines.write(begun);
@@ -81,16 +106,29 @@ export async function editLine(prompt: string, editing: Editing): Promise<string
   });
 }
 
+/** Words that may stand at the end of a line, and the part of it that they replace. */
+type Found = [candidates: string[], replaced: string];
+
+interface Asked {
+  /** The line up to where it was asked. */
+  readonly line: string;
+  readonly found: Promise<Found>;
+}
+
+/** A line that was sent before Tab had found: with what it found in its place, where that is one alone. */
+export function withFound(found: Found, asked: string, sent: string): string {
+  const [candidates, replaced] = typedOn(found, asked, sent);
+  const [only] = candidates;
+  if (only === undefined || candidates.length > 1) return sent;
+  return (sent.slice(0, sent.length - replaced.length) + only).trimEnd();
+}
+
 /**
  * What is found may come when more has been typed behind it. The reader would put it over that; it goes where it was asked
  * for, and only what stands alone does.
  * @param asked the line up to where it was asked; `now` the line up to where the person types when it comes.
  */
-export function typedOn(
-  [found, replaced]: [candidates: string[], replaced: string],
-  asked: string,
-  now: string,
-): [candidates: string[], replaced: string] {
+export function typedOn([found, replaced]: Found, asked: string, now: string): Found {
   if (now === asked) return [found, replaced];
   const [only] = found;
   if (only === undefined || found.length > 1 || !now.startsWith(asked)) return [[], now];
