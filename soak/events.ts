@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject } from '../kernel/json.ts';
 import { faultsLeft } from './books.ts';
 import { markerOf } from './model.ts';
 import { canaryOf, endOf, knowIds, mendCard, spoilCard, terminal } from './people.ts';
+import type { Random } from './random.ts';
 import {
   agentCall,
   alone,
@@ -391,12 +392,20 @@ export async function noteOnTicket(world: World): Promise<void> {
  */
 const unstruckMax = 2;
 
+const places = ['network', 'network', 'gateway', 'gateway', 'mail'] as const;
+
+/** Where the next fault is planned; undefined where enough of them wait everywhere. @param left those that wait, by place */
+export function placeOfFault(
+  left: Readonly<Record<(typeof places)[number], number>>,
+  random: Random,
+): (typeof places)[number] | undefined {
+  return random.any(places.filter((one) => left[one] < unstruckMax));
+}
+
 /** What gateway, network and mail are to do wrong, once each. @returns how many were planned of gateway and network */
 export async function planFault(world: World): Promise<number> {
   const { random } = world;
-  const left = { ...(await faultsLeft(world)), mail: world.post.left() };
-  const places = ['network', 'network', 'gateway', 'gateway', 'mail'] as const;
-  const place = random.any(places.filter((one) => left[one] < unstruckMax));
+  const place = placeOfFault({ ...(await faultsLeft(world)), mail: world.post.left() }, random);
   if (place === undefined) return 0;
   if (place === 'mail') {
     world.post.plan(random.chance(0.7) ? 'refuse' : 'hang up', 1);
