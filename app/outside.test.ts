@@ -32,7 +32,8 @@ async function start(environment: Record<string, string>): Promise<Platform> {
     MIGRATION_DATABASE_URL: database.ownerUrl,
     ...environment,
   });
-  const platform = await startPlatform(configuration, pino({ level: 'silent' }));
+  // Days of history as `make start` asks for them.
+  const platform = await startPlatform(configuration, pino({ level: 'silent' }), { historyDays: 33 });
   closing.push(() => platform.stop());
   return platform;
 }
@@ -110,7 +111,15 @@ test('as the environment says: a foreign TMF640 network and SMTP; business time 
     AIRTIME_SMTP_URL_FILE: join(home, 'smtp-url'),
     AIRTIME_MAIL_FROM: 'Airtime <no-reply@airtime.example>',
   });
+  // What is made up for the sandbox exists in no other network.
+  for (const stock of ['number.list', 'esim.list'])
+    expect([stock, (await result(platform, stock, {})).items]).toEqual([stock, []]);
+  await result(platform, 'number.load', { first: '6591000000', count: 1 });
+  await result(platform, 'esim.load', {
+    profiles: [{ iccid: '8965000000000009999', activationCode: 'LPA:1$smdp.example$A-1' }],
+  });
   const { service, msisdn } = await activeLine(platform);
+  expect(msisdn).toBe('6591000000');
   expect(await platform.network.line(service)).toMatchObject({ state: 'active', data: true, msisdn });
   await result(platform, 'usage.record', { msisdn, kind: 'data', amount: 6, unit: 'GB' });
   await expect

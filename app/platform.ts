@@ -184,8 +184,8 @@ export async function startPlatform(
       },
     };
     await refuseMovedClock(policy);
-    // A story of the past is told with the sandboxes only: real cards live today.
-    const isSandboxed = outside.sandboxGateway !== undefined;
+    // A story of the past is told with the sandboxes only: real cards and a real network live today.
+    const isSandboxed = outside.gateway.kind === 'sandbox' && outside.network.kind === 'sandbox';
     const firstToken = await seed(
       policy,
       options.historyDays === undefined || !isSandboxed ? {} : { historyDays: options.historyDays },

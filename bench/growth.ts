@@ -16,7 +16,7 @@ import { busyCores, busyMin } from './processes.ts';
 // and renewal, and usage beside them. At each size it is asked what rows and their indexes weigh, what charging, lists
 // and vacuum come to. The tables that it prints are kept in docs/growth-measured.md.
 
-const usage = `Loads lines into one PostgreSQL and measures it at each size. It takes a while, and some 20 GB of disk.
+const usage = `Loads lines into one PostgreSQL and measures it at each size. It takes a while, and some 30 GB of disk.
 
   npx tsx bench/growth.ts [--lines N,N,N] [--usages N] [--seconds N] [--external] [--write]
 

@@ -1,4 +1,5 @@
 // After `make start`: on an empty house the first subscriber's story is played, once; then what to try next is said.
+// With real cards or a real network nothing is played: it would be charged, and be switched on.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,6 +16,21 @@ async function tool(name, input) {
   const answer = await response.json();
   if (!response.ok) throw new Error(`${name}: ${answer.message ?? response.status}`);
   return answer.result;
+}
+
+const real = ['AIRTIME_CARD_GATEWAY', 'AIRTIME_NETWORK'].filter((name) => (process.env[name] || 'sandbox') !== 'sandbox');
+if (real.length > 0) {
+  process.stdout.write(`
+Airtime serves at ${url}. Your operator token is in ${join(home, 'cli.json')}.
+
+By ${real.join(' and ')} it is connected to what is real, so no first subscriber is played. Load numbers and eSIM profiles, then sell:
+
+  node dist/bss.js number load <first> <count>
+  node dist/bss.js esim load --profiles @profiles.json
+
+To stop server and database: make stop
+`);
+  process.exit(0);
 }
 
 const { items } = await tool('customer.list', { limit: 1 });

@@ -1,4 +1,4 @@
-import { systemCaller } from '../../kernel/caller.ts';
+import { type Caller, systemCaller } from '../../kernel/caller.ts';
 import { freezeClock } from '../../policy/clock/commands.ts';
 import { execute, type Policy } from '../../policy/core/command.ts';
 import { runStatement } from '../../policy/core/transaction.ts';
@@ -11,8 +11,9 @@ const dayMs = 86_400_000;
 const seedLock = 72_707_370;
 
 /**
- * Fills an empty database: what is sold, numbers and eSIM profiles, and the operator's token. A list of commands, each
- * of which can be given again. Returns the token's text when it was made now; it is shown once.
+ * Fills an empty database: what is sold, for the sandbox of the network its numbers and eSIM profiles as well, and the
+ * operator's token. A list of commands, each of which can be given again. A real network knows nothing of such numbers:
+ * there the operator loads what there is. Returns the token's text when it was made now; it is shown once.
  * With `historyDays` business time begins that long ago, so that a story can be told up to today.
  */
 export async function seed(policy: Policy, options: { historyDays?: number }): Promise<string | undefined> {
@@ -42,12 +43,7 @@ async function fill(policy: Policy, options: { historyDays?: number }): Promise<
     await execute(policy, freezeClock, { at: at.toISOString() }, caller);
   }
   await seedCatalogue(policy, caller);
-  await execute(policy, loadNumbers, { first: '6581000000', count: 1000 }, caller);
-  const profiles = Array.from({ length: 1000 }, (_, index) => ({
-    iccid: `8965${String(index).padStart(15, '0')}`,
-    activationCode: `LPA:1$sandbox.example$AIRTIME-${String(index).padStart(4, '0')}`,
-  }));
-  await execute(policy, loadEsims, { profiles }, caller);
+  if (policy.outside.network.kind === 'sandbox') await loadSandboxStock(policy, caller);
   // The token comes last: a start that broke off before it is done again from the beginning.
   const made = await execute(
     policy,
@@ -56,4 +52,13 @@ async function fill(policy: Policy, options: { historyDays?: number }): Promise<
     caller,
   );
   return made.token;
+}
+
+async function loadSandboxStock(policy: Policy, caller: Caller): Promise<void> {
+  await execute(policy, loadNumbers, { first: '6581000000', count: 1000 }, caller);
+  const profiles = Array.from({ length: 1000 }, (_, index) => ({
+    iccid: `8965${String(index).padStart(15, '0')}`,
+    activationCode: `LPA:1$sandbox.example$AIRTIME-${String(index).padStart(4, '0')}`,
+  }));
+  await execute(policy, loadEsims, { profiles }, caller);
 }
