@@ -171,8 +171,8 @@ export async function renewalsOf(world: World, timeZone: string): Promise<Figure
 }
 
 export function memoryOf(world: World, hour: number): MemorySample {
-  const { server, database } = world.stack.memory();
-  return { hour, serverMb: server / 1024, databaseMb: database / 1024 };
+  const { life, server, database } = world.stack.memory();
+  return { hour, life, serverMb: server / 1024, databaseMb: database / 1024 };
 }
 
 /** What is there for a while: work that waits, answers that are kept for a day, sessions, counters. */

@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { gateNames } from './gates.ts';
-import { commitOf } from './report.ts';
+import { commitOf, notCaught } from './report.ts';
 
 /**
  * Builds the house once for each gate with one fault planted in it, runs the short soak on that build, and sees exactly
@@ -153,7 +153,7 @@ async function main(): Promise<void> {
       `  ${canary.name.padEnd(14)}${String(seconds).padStart(8)}  ${isIts ? 'its own' : 'NOT ITS OWN ALONE'}: ${failed.join(', ') || 'none'}: ${says}`,
     );
     rows.push(
-      `| ${canary.gate} | ${canary.fault} | ${isIts ? 'that gate alone' : `NOT CAUGHT: ${failed.join(', ') || 'none'}`} | ${says.replaceAll('|', '/').replaceAll('\n', ' ')} |`,
+      `| ${canary.gate} | ${canary.fault} | ${isIts ? 'that gate alone' : `${notCaught}: ${failed.join(', ') || 'none'}`} | ${says.replaceAll('|', '/').replaceAll('\n', ' ')} |`,
     );
   }
   const without = gateNames.filter((gate) => !canaries.some((one) => one.gate === gate));

@@ -32,9 +32,10 @@ function good(): Figures {
       { model: 'two', ...times('chat', 90) },
     ],
     lost: [],
+    errors: [],
     breaches: [],
     renewals: { due: 60, once: 60, wrong: [] },
-    memory: Array.from({ length: 30 }, (_, place) => ({ hour: place * 8, serverMb: 120, databaseMb: 60 })),
+    memory: Array.from({ length: 30 }, (_, place) => ({ hour: place * 8, life: 0, serverMb: 120, databaseMb: 60 })),
     tables: [
       { hour: 24, acknowledged: 400, databaseMb: 20, passing: 100, largest: [] },
       { hour: 400, acknowledged: 5400, databaseMb: 60, passing: 200, largest: [] },
@@ -83,6 +84,7 @@ const faulty: readonly (readonly [GateName, string, Partial<Figures>])[] = [
   ['chat p99', 'the slower of two is at the bound', { chat: [{ model: 'one', ...times('chat', limits.chatFailMs) }] }],
   ['chat p99', 'nobody chatted', { chat: [] }],
   ['lost writes', 'one is not there', { lost: ['/usage/usg_x is not there'] }],
+  ['errors', 'one answer was an error of the server', { errors: ['POST /usage 500: oops'] }],
   ['invariants', 'one broke once', { breaches: ['hour 3: quota'] }],
   ['renewals', 'one was not charged', { renewals: { due: 60, once: 59, wrong: ['sub_x was charged 0 times'] } }],
   ['renewals', 'one was charged that was not due', { renewals: { due: 60, once: 60, wrong: ['no boundary'] } }],
@@ -90,9 +92,25 @@ const faulty: readonly (readonly [GateName, string, Partial<Figures>])[] = [
   [
     'memory',
     'the whole is above its bound once',
-    { memory: [...last, { hour: 9, serverMb: limits.wholeMbMax, databaseMb: 1 }] },
+    { memory: [...last, { hour: 9, life: 0, serverMb: limits.wholeMbMax, databaseMb: 1 }] },
   ],
   ['memory', 'nothing was measured', { memory: [] }],
+  [
+    'memory',
+    'no server lived long enough',
+    { memory: good().memory.map((one, place) => ({ ...one, life: place >> 3 })) },
+  ],
+  [
+    'memory',
+    'the last server of three grows',
+    {
+      memory: good().memory.map((one, place) => ({
+        ...one,
+        life: place < 5 ? 0 : place < 10 ? 1 : 2,
+        serverMb: place < 24 ? 120 : 121 + limits.serverGrowthMb,
+      })),
+    },
+  ],
   [
     'memory',
     'the server grows',

@@ -52,6 +52,24 @@ const cardOf = (kind: 'visa' | 'declined', index: number, more = ''): string => 
 
 export const party = (id: string): JsonObject => ({ id, role: 'customer', '@referredType': 'Customer' });
 
+/** What the seed lays in, of numbers and of eSIM profiles each. */
+const seeded = 1000;
+const batch = 5000;
+
+/** Numbers and eSIMs for more people than the seed has enough for, with some to spare for those that are replaced. */
+export async function loadStock(world: World): Promise<void> {
+  const needed = Math.ceil(world.people.length * 1.2);
+  for (let from = seeded; from < needed; from += batch) {
+    const count = Math.min(batch, needed - from);
+    await mustTool(world, 'number.load', { first: String(6570000000 + from), count });
+    const profiles = Array.from({ length: count }, (_, place) => ({
+      iccid: `8965999${String(from + place).padStart(12, '0')}`,
+      activationCode: `LPA:1$smdp.soak.example$S${from + place}`,
+    }));
+    await mustTool(world, 'esim.load', { profiles });
+  }
+}
+
 /** By which door somebody comes in. */
 export const waysIn = ['tmf', 'tools', 'terminal', 'pages'] as const;
 export type WayIn = (typeof waysIn)[number];

@@ -7,7 +7,7 @@ import { agentCall, alone, anybody, ask, bases, browserOf, type Subscriber, visi
  * One customer tries what is another's, by every door. A probe counts when it was answered, and must have been refused:
  * by its status, its exit code, or what the tool told the model. An answer to come back later shows neither.
  */
-export const doors = ['tmf', 'tools', 'chat', 'mcp', 'pages'] as const;
+export const doors = ['tmf', 'tools', 'terminal', 'chat', 'mcp', 'pages'] as const;
 export type Door = (typeof doors)[number];
 
 type Verdict = { readonly refused: boolean; readonly what: string } | 'put off' | undefined;
@@ -59,11 +59,6 @@ async function byTools(world: World, { attacker, victim }: Pair): Promise<Verdic
   const [name, made] = next('tools', named) ?? [];
   if (name === undefined || made === undefined) return undefined;
   const input = made(victim);
-  if (!world.isKilling && world.random.chance(0.1)) {
-    const noun = name.replaceAll('_', '-').split('.');
-    const line = await terminal(world, [...noun, '--yes', '--input', JSON.stringify(input)], attacker, typedIn(input));
-    return { refused: line.code !== 0, what: `bss ${noun.join(' ')}` };
-  }
   const answer = await ask(world, {
     surface: 'tools',
     path: `/tools/${name}`,
@@ -73,6 +68,17 @@ async function byTools(world: World, { attacker, victim }: Pair): Promise<Verdic
     typed: typedIn(input),
   });
   return answer && verdictOf(answer.status, `tool ${name}`);
+}
+
+async function byTerminal(world: World, { attacker, victim }: Pair): Promise<Verdict> {
+  // The terminal ends with the same code where no server answers.
+  if (world.isKilling) return undefined;
+  const [name, made] = next('terminal', named) ?? [];
+  if (name === undefined || made === undefined) return undefined;
+  const input = made(victim);
+  const words = name.replaceAll('_', '-').split('.');
+  const line = await terminal(world, [...words, '--yes', '--input', JSON.stringify(input)], attacker, typedIn(input));
+  return { refused: line.code !== 0, what: `bss ${words.join(' ')}` };
 }
 
 async function byMcp(world: World, { attacker, victim }: Pair): Promise<Verdict> {
@@ -184,6 +190,7 @@ async function byPages(world: World, { attacker, victim }: Pair): Promise<Verdic
 const by = {
   tmf: byTmf,
   tools: byTools,
+  terminal: byTerminal,
   chat: byChat,
   mcp: byMcp,
   pages: (world: World, pair: Pair) => alone(pair.attacker, () => byPages(world, pair)),
@@ -191,6 +198,7 @@ const by = {
 const counted = {
   tmf: 'probesTmf',
   tools: 'probesTools',
+  terminal: 'probesTerminal',
   chat: 'probesChat',
   mcp: 'probesMcp',
   pages: 'probesPages',

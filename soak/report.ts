@@ -61,13 +61,17 @@ export async function write(outcome: Outcome, told: Told): Promise<string> {
     node: process.versions.node,
     postgres: outcome.postgres,
   };
-  const isReport = told.isPassed && told.size.name === 'whole';
+  const known = canaries(told.commit);
+  const isReport = told.isPassed && told.size.name === 'whole' && known?.includes(notCaught) !== true;
   const folder = join(root, 'soak', isReport ? '' : 'scratch');
   mkdirSync(folder, { recursive: true });
   const name = isReport ? reportName : `${told.size.name}-seed-${told.seed}.md`;
-  writeFileSync(join(folder, name), reportOf(outcome, told, { machine, canaries: canaries(told.commit) }));
+  writeFileSync(join(folder, name), reportOf(outcome, told, { machine, canaries: known }));
   return `soak/${isReport ? '' : 'scratch/'}${name}`;
 }
+
+/** What is written of a canary that its own gate did not fail alone: no report of such a commit is kept. */
+export const notCaught = 'NOT CAUGHT';
 
 /** What `make soak-canaries` left, when it was run on this commit. */
 function canaries(commit: string): string | undefined {
@@ -159,6 +163,8 @@ export function reportOf(
       ],
     ),
     '',
+    'A customer has no TMF door: probes by TMF show that it is closed to them, those by all others that what is another’s is.',
+    '',
     '## Memory over time',
     '',
     'Proportional set size in MB. A server that was killed begins anew.',
@@ -204,10 +210,13 @@ export function reportOf(
         ['letters that the mail server refused for now, or took and said nothing', faults.mail],
         ['turns in which the language model was out of order', faults.model],
         ['requests that got no answer, and were sent again where that is safe', outcome.unanswered],
+        ['answers that named a later time instead (429, 503), while nothing was killed', outcome.later],
         ['probes that were told to come back later, which no count holds', outcome.putOff],
         ['cards declined, at sign-up or renewal', figures.counts.declinedCards],
       ],
     ),
+    '',
+    `Requests under way when it was killed: ${kills.map(({ underWay }) => underWay).join(', ')}; tries without an answer: ${kills.map(({ unanswered }) => unanswered).join(', ')}.`,
     '',
     `From a kill to the first answer: ${starts[Math.floor(starts.length / 2)] ?? 0} ms in the median, ${starts.at(-1) ?? 0} ms at the longest.`,
     '',

@@ -1,20 +1,22 @@
 import { faultsLeft, lookAtInstant, lookAtWhole, memoryOf, renewalsOf, tablesOf, tripsOf, turnsOf } from './books.ts';
 import { chat, dashboard, noteOnTicket, planFault, switchRoaming, topUp, trouble, useMany, useOnce } from './events.ts';
-import type { Figures, MemorySample, SurfaceTimes, TableSample } from './gates.ts';
+import type { Figures, Kind, MemorySample, SurfaceTimes, TableSample } from './gates.ts';
 import { openPostOffice } from './mail.ts';
 import { modelName, openTestModel } from './model.ts';
-import { knowIds, peopleOf, signUp, waysIn } from './people.ts';
+import { knowIds, loadStock, peopleOf, signUp, waysIn } from './people.ts';
 import { doors, probe } from './probes.ts';
 import { randomOf } from './random.ts';
 import type { Size } from './size.ts';
 import { openStack, pause, type Victim } from './stack.ts';
-import { percentile, Watch } from './watch.ts';
+import { percentile, type Surface, Watch } from './watch.ts';
 import { insist, mustTool, newLedger, noCounts, read, textOf, type World, withChance } from './world.ts';
 
 export interface Kill {
   readonly hour: number;
   readonly victim: Victim;
   readonly startMs: number;
+  /** Requests that were sent and had no answer yet at that instant. */
+  readonly underWay: number;
   /** Tries that no answer came to. */
   readonly unanswered: number;
 }
@@ -27,6 +29,8 @@ export interface Outcome {
   readonly steps: number;
   readonly seconds: number;
   readonly unanswered: number;
+  /** Answers that named a later time instead, outside of kills. */
+  readonly later: number;
   /** Probes that were told to come back later: no refusal, and not counted. */
   readonly putOff: number;
   readonly postgres: string;
@@ -37,6 +41,17 @@ const timeZone = 'Asia/Singapore';
 /** Two months are at most 62 days; then what fell due at the last boundary has its day too. */
 const monthDays = 31;
 const atOnce = 4;
+/** The part of the run in which things are killed. */
+const killedShare = 2 / 3;
+
+const scannedKinds = [
+  ['tools', 'scannedTools'],
+  ['terminal', 'scannedTerminal'],
+  ['chat', 'scannedChat'],
+  ['mcp', 'scannedMcp'],
+  ['pages', 'scannedPages'],
+  ['mail', 'scannedMail'],
+] as const satisfies readonly (readonly [Surface, Kind])[];
 
 interface Step {
   readonly index: number;
@@ -103,7 +118,8 @@ export async function soak(
     people,
     turns: [],
     notRefused: [],
-    tally: { refusals: 0, records: 0, unanswered: 0, putOff: 0, chatTurns: 0 },
+    tally: { refusals: 0, records: 0, unanswered: 0, putOff: 0, chatTurns: 0, underWay: 0, later: 0 },
+    errors: [],
     withModel: true,
     isKilling: false,
     now: new Date(),
@@ -132,14 +148,17 @@ export async function soak(
     world.now = start;
     const readTmf = (path: string) => read(world, path);
 
+    await loadStock(world);
+
     // Everybody comes in their own hour, by one door after another.
     let arrived = 0;
     const victims: readonly [Victim, ...Victim[]] = ['server', 'database', 'server and database', 'server', 'gateway'];
     const target = (minimum: number) => Math.ceil(minimum * 1.15);
     const killSteps = new Map<number, Victim>();
     const killCount = Math.ceil(size.minimums.kills * 1.3) + 1;
+    // The last third is one server's life: only there can be seen what it gathers.
     for (let kill = 0; kill < killCount; kill += 1) {
-      const place = Math.floor(((kill + 0.7) * steps.length) / killCount);
+      const place = Math.floor(((kill + 0.7) * steps.length * killedShare) / killCount);
       killSteps.set(place, victims[kill % victims.length] ?? 'server');
     }
     let door = 0;
@@ -169,7 +188,7 @@ export async function soak(
       add(due(size.minimums.topUps * 1.6), topUp);
       add(due(size.minimums.dashboards * 1.3), dashboard);
       add(Math.ceil(due(size.minimums.chats) / 1.4), (mine) => chat(mine, mine.random.int(1, 2)));
-      add(due(size.minimums.probes * 1.2), (mine) => {
+      add(due(size.minimums.probes * 1.5), (mine) => {
         door += 1;
         return probe(mine, doors[door % doors.length] ?? 'tmf');
       });
@@ -182,18 +201,30 @@ export async function soak(
       if (victim === undefined) await together(shuffled);
       else {
         const unanswered = world.tally.unanswered;
-        const working = together(shuffled);
+        let isOver = false;
+        // What was due may have been done by then: records of usage come until it has happened.
+        const coming = async (mine: World): Promise<void> => {
+          while (!isOver) await useOnce(mine);
+        };
+        const more = Array.from({ length: atOnce }, () => withChance(world, randomOf(random.int(0, 2 ** 31 - 1))));
+        const working = Promise.all([together(shuffled), ...more.map(coming)]);
         // It may fail while the dead are raised: it is awaited after that.
         working.catch(() => undefined);
         // Something is under way at an instant like any other.
         await pause(random.int(20, 120));
+        for (const deadline = Date.now() + 1000; world.tally.underWay === 0 && Date.now() < deadline; ) await pause(0);
+        const { underWay } = world.tally;
+        isOver = true;
         await stack.kill(victim);
         // The other half of the time the built-in assistant answers, for there is no model.
         if (victim !== 'gateway') world.withModel = !world.withModel;
         const startMs = await stack.start(world.withModel);
         await working;
-        kills.push({ hour: step.hour, victim, startMs, unanswered: world.tally.unanswered - unanswered });
-        if (victim !== 'gateway') counts.kills += 1;
+        kills.push({ hour: step.hour, victim, startMs, underWay, unanswered: world.tally.unanswered - unanswered });
+        if (victim !== 'gateway') {
+          counts.kills += 1;
+          if (underWay > 0) counts.killsUnderWay += 1;
+        }
         const { looked, lost: missing } = await world.ledger.readLast(60, readTmf);
         counts.readBack += looked;
         lost.push(...missing.map((one) => `${one} after the kill of the ${victim}`));
@@ -241,6 +272,7 @@ export async function soak(
     counts.faults = faults.outside + faults.mail + faults.model;
     counts.acknowledged = world.ledger.size;
     counts.answersScanned = watch.scanned;
+    for (const [surface, kind] of scannedKinds) counts[kind] = watch.scannedBy.get(surface) ?? 0;
     counts.ownSeen = watch.ownSeen;
     counts.memorySamples = memory.length;
     const renewals = await renewalsOf(world, timeZone);
@@ -258,6 +290,7 @@ export async function soak(
         { model: 'built-in assistant', ...timesOf(watch, 'chat by rules') },
       ],
       lost,
+      errors: world.errors,
       breaches,
       renewals,
       memory,
@@ -272,6 +305,7 @@ export async function soak(
       steps: steps.length,
       seconds: Math.round((Date.now() - began) / 1000),
       unanswered: world.tally.unanswered,
+      later: world.tally.later,
       putOff: world.tally.putOff,
       postgres: version?.version ?? '',
     };

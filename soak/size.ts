@@ -33,13 +33,21 @@ const whole: Minimums = {
   escalations: 10,
   faults: 100,
   kills: 10,
+  killsUnderWay: 10,
   probes: 200,
   probesTmf: 30,
   probesTools: 30,
+  probesTerminal: 30,
   probesChat: 30,
   probesMcp: 30,
   probesPages: 30,
   answersScanned: 1000,
+  scannedTools: 100,
+  scannedTerminal: 30,
+  scannedChat: 100,
+  scannedMcp: 30,
+  scannedPages: 100,
+  scannedMail: 100,
   ownSeen: 1000,
   acknowledged: 5000,
   readBack: 5000,
@@ -66,13 +74,21 @@ const short: Minimums = {
   escalations: 2,
   faults: 8,
   kills: 3,
+  killsUnderWay: 3,
   probes: 30,
   probesTmf: 5,
   probesTools: 5,
+  probesTerminal: 3,
   probesChat: 5,
   probesMcp: 5,
   probesPages: 5,
   answersScanned: 80,
+  scannedTools: 10,
+  scannedTerminal: 3,
+  scannedChat: 10,
+  scannedMcp: 5,
+  scannedPages: 10,
+  scannedMail: 10,
   ownSeen: 80,
   acknowledged: 300,
   readBack: 300,
@@ -82,7 +98,13 @@ const short: Minimums = {
 };
 
 /** Minimums grow with the number of customers, where what they count does. */
-const steady: ReadonlySet<string> = new Set(['kills', 'invariantLooks', 'wholeLooks', 'memorySamples']);
+const steady: ReadonlySet<string> = new Set([
+  'kills',
+  'killsUnderWay',
+  'invariantLooks',
+  'wholeLooks',
+  'memorySamples',
+]);
 
 export function sizeOf(given: { short: boolean; customers?: number | undefined }): Size {
   const [minimums, usual] = given.short ? [short, 4] : [whole, 30];

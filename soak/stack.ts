@@ -15,6 +15,8 @@ export const victims = ['server', 'database', 'gateway', 'server and database'] 
 export type Victim = (typeof victims)[number];
 
 export interface Memory {
+  /** Which server it is, from 0. */
+  readonly life: number;
   /** Proportional set size, in KB. */
   readonly server: number;
   readonly database: number;
@@ -90,6 +92,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   let server: ChildProcess | undefined;
   let gateway: ChildProcess | undefined;
   let token = '';
+  let life = -1;
 
   const plain = { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR };
   const env = {
@@ -159,8 +162,10 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       () => gateway,
       () => answers(`${gatewayUrl}/card-gateway/totals`, totals),
     );
-    if (!isAlive(server))
+    if (!isAlive(server)) {
+      life += 1;
       server = launch([...nodeOptions, join(options.dist, 'airtime.js'), 'serve'], withModel ? model : {});
+    }
     await until(
       'the server',
       () => server,
@@ -242,6 +247,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     memory() {
       const database = isEmbeddedRunning(place.postgres);
       return {
+        life,
         server: server?.pid === undefined ? 0 : pssOf(server.pid),
         database: database ? family(database.pid).reduce((sum, pid) => sum + pssOf(pid), 0) : 0,
       };

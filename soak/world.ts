@@ -61,7 +61,19 @@ export interface World {
   readonly people: Subscriber[];
   readonly turns: Turn[];
   readonly notRefused: string[];
-  readonly tally: { refusals: number; records: number; unanswered: number; putOff: number; chatTurns: number };
+  readonly tally: {
+    refusals: number;
+    records: number;
+    unanswered: number;
+    putOff: number;
+    chatTurns: number;
+    /** Requests that are sent and have no answer yet. */
+    underWay: number;
+    /** Answers that named a later time instead (429, 503), outside of kills. */
+    later: number;
+  };
+  /** What was answered with an error of the server (5xx but 503), or not in time, while nobody killed anything. */
+  readonly errors: string[];
   /** Whether the server that runs has a language model. */
   withModel: boolean;
   /** Somebody kills in this hour: what cannot be sent again without harm is not begun. */
@@ -117,6 +129,8 @@ export const textOf = (value: Json | undefined, name: string): string =>
 export async function ask(world: World, request: Request): Promise<Answer | undefined> {
   const { surface, method = request.body === undefined ? 'GET' : 'POST', path, token, body, headers = {} } = request;
   const began = performance.now();
+  const named = `${method} ${path.split('?')[0]}`;
+  world.tally.underWay += 1;
   try {
     const response = await fetch(`${world.stack.url}${path}`, {
       method,
@@ -131,13 +145,30 @@ export async function ask(world: World, request: Request): Promise<Answer | unde
     });
     const text = await response.text();
     world.watch.took(surface, performance.now() - began);
-    if (request.reader !== undefined)
-      world.watch.saw(surface, `${method} ${path.split('?')[0]}`, request.reader, text, request.typed);
+    noteStatus(world, named, response.status, text);
+    if (request.reader !== undefined) world.watch.saw(surface, named, request.reader, text, request.typed);
     return { status: response.status, text, body: parsed(text) };
-  } catch {
-    world.tally.unanswered += 1;
+  } catch (error) {
+    noteSilence(world, surface, named, error, performance.now() - began);
     return undefined;
+  } finally {
+    world.tally.underWay -= 1;
   }
+}
+
+/** Who is asked again after an error of the server sees no fault of it; so each is kept. */
+function noteStatus(world: World, named: string, status: number, text: string): void {
+  if (world.isKilling) return;
+  if (status === 429 || status === 503) world.tally.later += 1;
+  else if (status >= 500) world.errors.push(`${named} ${status}: ${text.slice(0, 200)}`);
+}
+
+/** No answer came. One that was waited for in vain counts with the time it was waited for. */
+function noteSilence(world: World, surface: string, named: string, error: unknown, milliseconds: number): void {
+  world.tally.unanswered += 1;
+  if (error instanceof Error && error.name === 'TimeoutError') world.watch.took(surface, milliseconds);
+  if (world.isKilling) return;
+  world.errors.push(`${named} no answer: ${error instanceof Error ? error.message : String(error)}`);
 }
 
 const isForNow = ({ status, body }: Answer): boolean =>
@@ -225,15 +256,19 @@ export async function visit(
   timed = 'pages',
 ): Promise<PageAnswer | undefined> {
   const began = performance.now();
+  const where = `${fields === undefined ? 'GET' : 'POST'} ${path.split('?')[0]}`;
+  world.tally.underWay += 1;
   try {
     const answer = fields === undefined ? await browser.get(path) : await browser.post(path, fields);
     world.watch.took(timed, performance.now() - began);
-    const where = `${fields === undefined ? 'GET' : 'POST'} ${path.split('?')[0]}`;
+    noteStatus(world, where, answer.status, answer.text);
     if (who.customer !== '') world.watch.saw('pages', where, who.customer, answer.text, typed);
     return answer;
-  } catch {
-    world.tally.unanswered += 1;
+  } catch (error) {
+    noteSilence(world, timed, where, error, performance.now() - began);
     return undefined;
+  } finally {
+    world.tally.underWay -= 1;
   }
 }
 
@@ -298,6 +333,7 @@ export async function agentCall(
   typed: readonly string[] = [],
 ): Promise<AgentAnswer | undefined> {
   const began = performance.now();
+  world.tally.underWay += 1;
   try {
     const client = await agentOf(world, who);
     const answer = await client.callTool({ name, arguments: input });
@@ -309,13 +345,15 @@ export async function agentCall(
   } catch (error) {
     // A refusal of the protocol itself is an answer too; a connection that broke is none.
     const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    if (/fetch failed|terminated|ECONN|socket|SocketError|HTTP 5\d\d|50[0-9]/i.test(said)) {
-      world.tally.unanswered += 1;
+    if (/fetch failed|terminated|ECONN|socket|SocketError|HTTP 5\d\d|50[0-9]|timed out/i.test(said)) {
+      noteSilence(world, 'mcp', `MCP ${name}`, error, performance.now() - began);
       return undefined;
     }
     world.watch.took('mcp', performance.now() - began);
     world.watch.saw('mcp', name, who.customer, said, typed);
     return { isError: true, text: said, data: {} };
+  } finally {
+    world.tally.underWay -= 1;
   }
 }
 
