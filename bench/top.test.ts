@@ -17,7 +17,7 @@ const frames = 5;
 const framesApartMs = 2100;
 /** Far above what it takes, for a machine that is busy with something else. */
 const queryMsMax = 2000;
-const frameMsMax = 200;
+const frameMsMax = 500;
 
 let shop: Shop;
 
