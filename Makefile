@@ -9,7 +9,7 @@ SOURCES := $(shell find $(ROOMS) \( -name '*.ts' -o -name '*.tsx' -o -name '*.cs
   docs/integrators.md $(wildcard docs/handbook/*.md) specs/deviations.yaml $(wildcard build/reference/page*)
 TSX := node_modules/.bin/tsx
 
-.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check image-drill drill upgrade-drill faults rules-off hostile browser browser-short probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports imports-short renewals renewals-short crash replicas failover bench growth growth-statements soak soak-short soak-canaries clean
+.PHONY: help install generate build start stop status test check check-types check-rest conformance conformance-prism conformance-mutate conformance-fuzz doctrine-check image-drill drill upgrade-drill faults rules-off hostile browser browser-short probe-portal scenarios transcript simulate simulate-planted mock bench-lists bench-charging bench-imports imports-short renewals renewals-short crash replicas failover bench growth growth-statements soak soak-short soak-canaries release-check clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -135,6 +135,7 @@ test: build ## everything that gates a change
 	@$(MAKE) -j2 --output-sync=target renewals-short imports-short
 	@$(MAKE) -j2 --output-sync=target scenarios browser-short
 	@$(MAKE) simulate
+	@$(MAKE) soak-short
 
 mock: build ## serve the contracts as a mock, for clients under development (fetches Prism on first use)
 	$(TSX) build/mock/main.ts
@@ -145,7 +146,7 @@ CLIENT := --initial-heap-size=256 --v8-pool-size=1
 bench: build ## measure the whole on both databases and write bench/report-vX.Y.md (PART=name for a part)
 	node $(CLIENT) --import tsx bench/main.ts $(if $(PART),--only $(PART))
 
-growth: build ## load a million lines into one PostgreSQL and measure it at each size (some 20 GB)
+growth: build ## load a million lines into one PostgreSQL and measure it at each size (some 30 GB)
 	$(TSX) bench/growth.ts --write
 
 growth-statements: node_modules/.package-lock.json ## list every hot statement and by what it is found
@@ -176,6 +177,9 @@ soak-short: build ## the same for four customers and a month, in about a minute
 
 soak-canaries: build ## plant one fault for each gate of the soak, and see that gate fail, and no other
 	$(TSX) soak/canaries.ts
+
+release-check: node_modules/.package-lock.json ## whether the reports of soak and bench are of this program
+	$(TSX) build/release-check.ts
 
 # What these judge is what was done, not how fast.
 renewals-short: build
