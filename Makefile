@@ -196,8 +196,8 @@ ROWS ?= 100000
 bench-imports: build ## take over ROWS customers and numbers from files, at the terminal
 	$(TSX) bench/imports.ts --rows $(ROWS)
 
-image-drill: build ## play the Dockerfile by hand: copy, install, start, ask, stop
-	$(TSX) deploy/image/main.ts
+image-drill: build ## play the whole Dockerfile by hand: copy, install, compile, start, ask, stop
+	$(TSX) deploy/image/main.ts --whole
 
 drill: build ## back up under load, lose everything, restore, and let time go on: nothing is lost, nothing charged twice
 	$(TSX) deploy/backup/main.ts

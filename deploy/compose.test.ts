@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -18,11 +19,13 @@ import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { readConfiguration } from '../app/configuration.ts';
+import { readConfiguration, secretVariables } from '../app/configuration.ts';
 import { withClient } from '../app/database/roles.ts';
 import { startDatabase } from '../app/database/start.ts';
 import { findTools, openExternal } from './backup/external.ts';
+import { readDockerfile } from './image/dockerfile.ts';
 import { root } from './processes.ts';
+import { blocksUnder } from './readme.ts';
 
 const file = join(root, 'deploy/compose.yaml');
 const raw: unknown = parse(readFileSync(file, 'utf8'));
@@ -50,6 +53,46 @@ const compose = z
   })
   .loose()
   .parse(raw);
+
+const program = compose.services.airtime;
+const environment = program?.environment ?? {};
+/** Those that tell the program where its secrets are, whatever the operator sets. */
+const fixedSecrets = ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'AIRTIME_SIGNING_SECRET'];
+
+/** What the program reads, by its own schema: the code has no list of names beside it. */
+function configurationNames(): string[] {
+  const source = readFileSync(join(root, 'app/configuration.ts'), 'utf8');
+  const schema = /\nconst variables = z\.object\(\{\n([\s\S]*?)\n\}\);\n/.exec(source)?.[1] ?? '';
+  return [...schema.matchAll(/^ {2}([A-Z][A-Z0-9_]+):/gm)].map(([, name = '']) => name);
+}
+
+/** What the image sets for its container, whatever Compose says besides. */
+const image = Object.fromEntries(
+  (readDockerfile().at(-1)?.steps ?? [])
+    .filter(({ keyword }) => keyword === 'ENV')
+    .flatMap(({ text }) => [...text.matchAll(/(\w+)=(\S+)/g)])
+    .map(([, name = '', value = '']) => [name, value]),
+);
+
+/** The environment of the program's container, as Compose makes it of what `.env` or the shell set. */
+function containerOf(set: Readonly<Record<string, string>>): Record<string, string> {
+  const given = Object.entries(environment).map(([name, value]) => [
+    name,
+    value.replace(/\$\{(\w+):-([^}]*)\}/g, (_, variable: string, otherwise: string) => set[variable] || otherwise),
+  ]);
+  return { ...image, ...Object.fromEntries(given) };
+}
+
+/** The same, as it is read on this machine: secrets lie in `folder`, and its home is none of the image's. */
+const readHere = (set: Readonly<Record<string, string>>) =>
+  readConfiguration(
+    Object.fromEntries(
+      Object.entries(containerOf(set)).map(([name, value]) => [
+        name,
+        value.replace('/run/secrets', join(folder, 'secrets')),
+      ]),
+    ),
+  );
 
 let folder: string;
 beforeAll(() => {
@@ -117,16 +160,20 @@ describe('compose.yaml', () => {
         .map(({ file: path }) => path.replace('./secrets/', ''))
         .sort(),
     ).toEqual(made);
+    const secret = new Set<string>(secretVariables);
     for (const [name, one] of Object.entries(compose.services)) {
       for (const [variable, value] of Object.entries(one.environment)) {
-        if (/PASSWORD|SECRET|DATABASE_URL|KEY|TOKEN/.test(variable))
+        expect([name, variable, secret.has(variable)]).toEqual([name, variable, false]);
+        const isSecret = secret.has(variable.replace(/_FILE$/, '')) || /PASSWORD|DATABASE_URL/.test(variable);
+        // Where it is, or that the operator says where it is.
+        if (isSecret && value !== `\${${variable}:-}`)
           expect([name, variable, value]).toEqual([
             name,
             expect.stringMatching(/_FILE$/),
             expect.stringMatching(/^\/run\/secrets\//),
           ]);
       }
-      for (const secret of one.secrets) expect(Object.keys(compose.secrets)).toContain(secret);
+      for (const given of one.secrets) expect(Object.keys(compose.secrets)).toContain(given);
     }
     expect(statSync(join(folder, 'secrets')).mode & 0o777).toBe(0o700);
     const before = made.map((name) => readFileSync(join(folder, 'secrets', name), 'utf8'));
@@ -135,25 +182,83 @@ describe('compose.yaml', () => {
   });
 
   it('gives the program an environment that it takes', () => {
-    const environment = Object.fromEntries(
-      Object.entries(compose.services.airtime?.environment ?? {}).map(([name, value]) => [
-        name,
-        value.replace(/\$\{\w+:-([^}]*)\}/g, '$1').replace('/run/secrets', join(folder, 'secrets')),
-      ]),
-    );
-    expect(readConfiguration(environment)).toMatchObject({
+    expect(readHere({})).toMatchObject({
       databaseUrl: expect.stringMatching(/^postgresql:\/\/airtime_app:[0-9a-f]{64}@database:5432\/airtime$/),
       migrationDatabaseUrl: expect.stringMatching(/^postgresql:\/\/airtime_owner:/),
       signingSecret: expect.stringMatching(/^[0-9a-f]{64}$/),
       traces: undefined,
+      stripe: undefined,
+      network: undefined,
+      smtp: undefined,
+      model: undefined,
+      validateResponses: false,
+      drainMs: 5000,
     });
+  });
+
+  it('passes every setting that the program knows to its container, secrets by file', () => {
+    const names = configurationNames();
+    expect(names.length).toBeGreaterThan(40);
+    expect(names).toEqual(expect.arrayContaining([...secretVariables]));
+    // Where it lives in its container is the image's, and the published port and the volume are made for it.
+    const ofTheImage = ['NODE_ENV', 'AIRTIME_HOME', 'AIRTIME_HOST', 'AIRTIME_PORT'];
+    expect(Object.keys(image)).toEqual(expect.arrayContaining(ofTheImage));
+    const secret = new Set<string>(secretVariables);
+    const lost = names
+      .filter((name) => !ofTheImage.includes(name) && !fixedSecrets.includes(name))
+      .map((name) => (secret.has(name) ? `${name}_FILE` : name))
+      .filter((name) => containerOf({ [name]: 'as it was set' })[name] !== 'as it was set');
+    expect(lost).toEqual([]);
+    for (const name of fixedSecrets) expect(environment[`${name}_FILE`]).toMatch(/^\/run\/secrets\//);
+    // None that nobody reads, and none that the image sets otherwise where nothing is said.
+    const known = new Set([...names, ...secretVariables.map((name) => `${name}_FILE`), 'OTEL_EXPORTER_OTLP_HEADERS']);
+    expect(Object.keys(environment).filter((name) => !known.has(name))).toEqual([]);
+    const unset = containerOf({});
+    expect(Object.keys(image).filter((name) => unset[name] !== image[name])).toEqual([]);
+  });
+
+  it('mounts a file for every secret of the outside, empty until an operator fills it', () => {
+    for (const name of secretVariables.filter((one) => !fixedSecrets.includes(one))) {
+      const file = name.replace(/^AIRTIME_/, '').toLowerCase();
+      expect(program?.secrets).toContain(file);
+      const place = join(folder, 'secrets', file);
+      expect([file, readFileSync(place, 'utf8'), statSync(place).mode & 0o777]).toEqual([file, '', 0o644]);
+      expect(() => readHere({ [`${name}_FILE`]: `/run/secrets/${file}` })).toThrow(
+        `${name}_FILE: the file it names is empty`,
+      );
+    }
+  });
+
+  it('lets cards, network and mail be real ones, as the README has them set', () => {
+    const [block = ''] = blocksUnder('With containers').filter((text) => text.includes('deploy/.env'));
+    const [, lines = ''] = /cat >> deploy\/\.env <<'END'\n([\s\S]*?)\nEND\n/.exec(block) ?? [];
+    const set = Object.fromEntries(
+      lines.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    );
+    const filled: Record<string, string> = {
+      stripe_secret_key: 'sk_test_known_to_this_test',
+      network_token: 'known to this test alone'.replaceAll(' ', '-'),
+      smtp_url: 'smtps://user:password@mail.example.net',
+    };
+    try {
+      for (const [name, value] of Object.entries(filled)) writeFileSync(join(folder, 'secrets', name), `${value}\n`);
+      expect(readHere(set)).toMatchObject({
+        stripe: { secretKey: filled.stripe_secret_key, publishableKey: set.AIRTIME_STRIPE_PUBLISHABLE_KEY },
+        network: { url: set.AIRTIME_NETWORK_URL, token: filled.network_token },
+        smtp: { url: filled.smtp_url, from: set.AIRTIME_MAIL_FROM },
+      });
+      // What was filled stays when the secrets are made again.
+      execFileSync('sh', [join(folder, 'make-secrets.sh')]);
+      expect(readFileSync(join(folder, 'secrets/smtp_url'), 'utf8')).toBe(`${filled.smtp_url}\n`);
+    } finally {
+      for (const name of Object.keys(filled)) writeFileSync(join(folder, 'secrets', name), '');
+    }
   });
 
   it('gives a stop the time that draining and the last requests take', () => {
     const seconds = Number.parseInt(compose.services.airtime?.stop_grace_period ?? '', 10);
     const { graceMs } = readConfiguration({});
-    const drainMs = Number(/AIRTIME_DRAIN_MS=(\d+)/.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1]);
-    expect(seconds * 1000).toBeGreaterThan(graceMs + drainMs);
+    expect(seconds * 1000).toBeGreaterThan(graceMs + Number(image.AIRTIME_DRAIN_MS));
   });
 });
 

@@ -1,5 +1,5 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -10,7 +10,8 @@ import { readConfiguration } from '../app/configuration.ts';
 import { type TestDatabase, testDatabase } from '../app/database/testing.ts';
 import { type Platform, startPlatform } from '../app/platform.ts';
 import { activeLine, type Door, type Line, tool } from './load.ts';
-import { pause, root } from './processes.ts';
+import { freePort, pause, root } from './processes.ts';
+import { openProxy } from './upgrade/proxy.ts';
 
 const read = (name: string): string => readFileSync(join(root, 'deploy', name), 'utf8');
 const rules = z.object({
@@ -28,6 +29,22 @@ const rules = z.object({
   ),
 });
 const alerts = rules.parse(parse(read('alerts.yml'))).groups.flatMap((group) => group.rules);
+const histories = z
+  .looseObject({
+    tests: z.array(
+      z.looseObject({
+        alert_rule_test: z.array(
+          z.object({
+            alertname: z.string(),
+            eval_time: z.string(),
+            exp_alerts: z.array(z.looseObject({ exp_labels: z.record(z.string(), z.string()) })),
+          }),
+        ),
+      }),
+    ),
+  })
+  .parse(parse(read('alerts.test.yml')))
+  .tests.flatMap((played) => played.alert_rule_test);
 const panel = z.looseObject({
   id: z.number(),
   type: z.enum(['row', 'stat', 'timeseries']),
@@ -50,6 +67,12 @@ function selectorsIn(expr: string): { name: string; labels: { label: string; ope
     })),
   }));
 }
+
+const promtool = process.env.PROMTOOL ?? 'promtool';
+const prometheus = process.env.PROMETHEUS ?? 'prometheus';
+const where = (program: string) => (spawnSync(program, ['--version']).status === 0 ? it : it.skip);
+const withPromtool = where(promtool);
+const withPrometheus = where(prometheus);
 
 let database: TestDatabase;
 let home: string;
@@ -154,6 +177,111 @@ describe('what /metrics tells', () => {
   });
 });
 
+describe('prometheus.yml', () => {
+  const sample = z.looseObject({
+    scrape_configs: z.tuple([
+      z.looseObject({
+        job_name: z.literal('airtime'),
+        static_configs: z.tuple([z.object({ targets: z.tuple([z.string()]) })]),
+        authorization: z.object({ type: z.string().default('Bearer'), credentials_file: z.string() }),
+      }),
+    ]),
+  });
+  let token: string;
+  let folder: string;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'airtime-prometheus-'));
+    // The token that the sample says how to make, in the file that it is read from.
+    const [, name = '', audience = '', scope = ''] =
+      /bss token create (\w+) --audience (\w+) --scopes (\S+)/.exec(read('prometheus.yml')) ?? [];
+    const door: Door = { url: platform.url, token: platform.firstToken ?? '' };
+    token = String((await tool(door, 'token.create', { name, audience, scopes: [scope] })).token);
+    const { scrape_configs: jobs } = sample.parse(parse(read('prometheus.yml')));
+    writeFileSync(join(folder, jobs[0].authorization.credentials_file), `${token}\n`);
+    copyFileSync(join(root, 'deploy/alerts.yml'), join(folder, 'alerts.yml'));
+    copyFileSync(join(root, 'deploy/prometheus.yml'), join(folder, 'prometheus.yml'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('brings a token that opens /metrics to who is not the machine itself, and that the machine itself may bring', async () => {
+    const { scrape_configs: jobs } = sample.parse(parse(read('prometheus.yml')));
+    const { type, credentials_file: file } = jobs[0].authorization;
+    const authorization = `${type} ${readFileSync(join(folder, file), 'utf8').trim()}`;
+    // As a proxy or a published port has it: not from the machine itself.
+    const away = { 'x-forwarded-for': '172.18.0.1' };
+    const statusOf = async (headers: Record<string, string>) =>
+      (await fetch(`${platform.url}/metrics`, { headers })).status;
+    expect(await statusOf(away)).toBe(401);
+    expect(await statusOf({ ...away, authorization })).toBe(200);
+    expect(await statusOf({ authorization })).toBe(200);
+    expect(await statusOf({})).toBe(200);
+  });
+
+  it('asks where Compose publishes the server, and the unit has it listen', () => {
+    const { scrape_configs: jobs } = sample.parse(parse(read('prometheus.yml')));
+    const [target] = jobs[0].static_configs[0].targets;
+    expect(read('compose.yaml')).toContain(`- "${target}:`);
+    const [host, port] = target.split(':');
+    expect(read('airtime.service')).toContain(`AIRTIME_HOST=${host} AIRTIME_PORT=${port}`);
+  });
+
+  withPromtool('is whole by promtool, the file of the token among it', () => {
+    const check = () => spawnSync(promtool, ['check', 'config', 'prometheus.yml'], { cwd: folder, encoding: 'utf8' });
+    const whole = check();
+    expect([whole.status, `${whole.stdout}${whole.stderr}`]).toEqual([0, expect.stringContaining('prometheus.yml')]);
+    const { scrape_configs: jobs } = sample.parse(parse(read('prometheus.yml')));
+    const file = join(folder, jobs[0].authorization.credentials_file);
+    rmSync(file);
+    expect(check().status).not.toBe(0);
+    writeFileSync(file, `${token}\n`);
+  });
+
+  withPrometheus('has Prometheus scrape through a proxy; without its token it would not', async () => {
+    const proxy = await openProxy();
+    proxy.add(platform.url);
+    const { scrape_configs: jobs, ...rest } = sample.parse(parse(read('prometheus.yml')));
+    const job = { ...jobs[0], scrape_interval: '1s', static_configs: [{ targets: [new URL(proxy.url).host] }] };
+    const { authorization: _authorization, ...bare } = job;
+    // JSON is YAML.
+    const played = { ...rest, scrape_configs: [job, { ...bare, job_name: 'without' }] };
+    writeFileSync(join(folder, 'played.yml'), JSON.stringify(played));
+    const port = await freePort();
+    const child = spawn(
+      prometheus,
+      [
+        '--config.file=played.yml',
+        '--storage.tsdb.path=data',
+        `--web.listen-address=127.0.0.1:${port}`,
+        '--log.level=error',
+      ],
+      { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] },
+    );
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const targets = z.object({
+      data: z.object({
+        activeTargets: z.array(z.object({ scrapePool: z.string(), health: z.string(), lastError: z.string() })),
+      }),
+    });
+    const look = async () => {
+      const answer = await fetch(`http://127.0.0.1:${port}/api/v1/targets`).catch(() => undefined);
+      const found = answer?.ok ? targets.parse(await answer.json()).data.activeTargets : [];
+      return Object.fromEntries(found.map((one) => [one.scrapePool, `${one.health} ${one.lastError}`.trim()]));
+    };
+    try {
+      let seen = await look();
+      for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(250)) {
+        seen = await look();
+        if (seen.airtime !== undefined && Object.values(seen).every((one) => !one.startsWith('unknown'))) break;
+      }
+      expect(seen).toEqual({ airtime: 'up', without: expect.stringMatching(/^down .*401/) });
+    } finally {
+      child.kill('SIGKILL');
+      await ended;
+      await proxy.close();
+    }
+  });
+});
+
 describe('dashboard and alerts', () => {
   it('every alert says what it means and what to type, and what is typed exists', () => {
     const tools = z
@@ -166,6 +294,23 @@ describe('dashboard and alerts', () => {
     expect(typed.length).toBeGreaterThan(5);
     expect(typed.filter((verb) => verb !== undefined && !verbs.has(verb))).toEqual([]);
     expect(new Set(alerts.map(({ alert }) => alert)).size).toBe(alerts.length);
+  });
+
+  it.each(alerts.filter(({ labels }) => labels.severity === 'page').map(({ alert }) => alert))(
+    '%s, which pages, has a history that raises it and one that does not',
+    (alert) => {
+      const expected = histories.filter(({ alertname }) => alertname === alert).map((one) => one.exp_alerts);
+      const raised = expected.filter((one) => one.some(({ exp_labels }) => exp_labels.severity === 'page'));
+      expect({ raised: raised.length > 0, quiet: expected.some((one) => one.length === 0) }).toEqual({
+        raised: true,
+        quiet: true,
+      });
+    },
+  );
+
+  it('no history is about an alert that there is not', () => {
+    const known = new Set(alerts.map(({ alert }) => alert));
+    expect(histories.map(({ alertname }) => alertname).filter((one) => !known.has(one))).toEqual([]);
   });
 
   it('the dashboard has each panel once, and none over another', () => {
@@ -183,20 +328,17 @@ describe('dashboard and alerts', () => {
   });
 });
 
-const promtool = process.env.PROMTOOL ?? 'promtool';
-const withPromtool = spawnSync(promtool, ['--version']).status === 0 ? it : it.skip;
 describe('what Prometheus itself says (skipped where promtool is not in the PATH or in PROMTOOL: Debian has it in the package prometheus)', () => {
   const run = (...args: string[]) => {
     const done = spawnSync(promtool, args, { cwd: join(root, 'deploy'), encoding: 'utf8' });
     return { status: done.status, said: `${done.stdout}${done.stderr}` };
   };
 
-  withPromtool('the rules and the configuration are whole', () => {
+  withPromtool('the rules are whole', () => {
     expect(run('check', 'rules', 'alerts.yml')).toMatchObject({ status: 0 });
-    expect(run('check', 'config', 'prometheus.yml')).toMatchObject({ status: 0 });
   });
 
-  withPromtool('each alert that pages is raised by the history it is for, and not by another', () => {
+  withPromtool('each alert is raised by the histories that expect it, with its words, and by no other', () => {
     expect(run('test', 'rules', 'alerts.test.yml')).toMatchObject({ status: 0 });
   });
 

@@ -1,11 +1,23 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfiguration, secretVariables } from '../app/configuration.ts';
 import { nodeOptions } from '../app/node-options.ts';
+import { readDockerfile } from './image/dockerfile.ts';
 import { root } from './processes.ts';
+import { blocksUnder } from './readme.ts';
 
 const text = readFileSync(join(root, 'deploy/airtime.service'), 'utf8');
 
@@ -67,6 +79,68 @@ describe('airtime.service', () => {
     ])
       expect([name, one(name)]).toEqual([name, 'yes']);
     expect(one('ProtectSystem')).toBe('strict');
+  });
+});
+
+describe('the steps under "With systemd" in deploy/README.md', () => {
+  const [steps = ''] = blocksUnder('With systemd');
+  const credentials = (settings.get('Service.LoadCredential') ?? []).map((given) => given.split(':')[1] ?? '');
+  let folder: string;
+  /** A place on the machine of the unit, in the folder that stands for it. */
+  const within = (path: string): string => join(folder, 'machine', path);
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'airtime-steps-'));
+    // What a machine with systemd has before the first step, and what the operator has put into the clone.
+    for (const path of ['etc/systemd/system', 'opt']) mkdirSync(within(path), { recursive: true });
+    const clone = join(folder, 'clone');
+    for (const path of ['package.json', 'package-lock.json', 'LICENSE', 'docs', 'prisma', 'deploy/airtime.service'])
+      cpSync(join(root, path), join(clone, path), { recursive: true });
+    for (const path of credentials)
+      writeFileSync(join(clone, path.split('/').at(-1) ?? ''), 'known to this test alone');
+    // What is not tried here: compiling, packages from afar, and systemd. npm says itself whether it has what it needs.
+    const npm = join(dirname(process.execPath), 'npm');
+    const stand: Record<string, string> = {
+      make: 'test "$*" = build; mkdir dist; echo compiled > dist/airtime.js',
+      npm: `case "$PWD" in "${within('/opt/airtime')}") ;; *) exit 9;; esac; "${existsSync(npm) ? npm : '/usr/bin/npm'}" "$@" --dry-run --offline`,
+      systemctl: `echo "$*" >> "${join(folder, 'systemctl')}"`,
+    };
+    mkdirSync(join(folder, 'bin'));
+    for (const [name, text] of Object.entries(stand)) {
+      writeFileSync(join(folder, 'bin', name), `#!/bin/sh\nset -e\n${text}\n`);
+      chmodSync(join(folder, 'bin', name), 0o755);
+    }
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('have all that each of them needs, and leave what the unit starts and reads', () => {
+    const played = steps.replace(/(?<=\s)\/(?=(?:opt|etc)\/)/g, `${within('/')}`);
+    const done = spawnSync('sh', ['-euc', played], {
+      cwd: join(folder, 'clone'),
+      encoding: 'utf8',
+      env: { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}` },
+    });
+    expect([done.status, done.status === 0 ? '' : `${done.stdout}${done.stderr}`]).toEqual([0, '']);
+    const program =
+      one('ExecStart')
+        .split(' ')
+        .find((word) => word.endsWith('.js')) ?? '';
+    expect(readFileSync(within(program), 'utf8')).toBe('compiled\n');
+    expect(credentials.length).toBeGreaterThan(2);
+    expect(statSync(within('/etc/airtime')).mode & 0o777).toBe(0o700);
+    for (const path of credentials) expect([path, statSync(within(path)).mode & 0o777]).toEqual([path, 0o600]);
+    const manual = settings.get('Unit.Documentation')?.[0]?.replace('file://', '') ?? '';
+    expect([manual, existsSync(within(manual))]).toEqual([manual, true]);
+    expect(readFileSync(within('/etc/systemd/system/airtime.service'), 'utf8')).toBe(text);
+    expect(readFileSync(join(folder, 'systemctl'), 'utf8')).toBe('daemon-reload\nenable --now airtime\n');
+  });
+
+  it('bring beside each other what the image holds, and what npm needs to add the packages', () => {
+    const copied = (readDockerfile().at(-1)?.steps ?? []).filter(({ keyword }) => keyword === 'COPY');
+    const held = copied.flatMap(({ words }) => words.slice(0, -1).map((path) => path.replace('/build/', '')));
+    expect(held).toEqual(expect.arrayContaining(['dist', 'prisma/migrations', 'package.json']));
+    const wanted = [...held.filter((path) => path !== 'node_modules'), 'package-lock.json'];
+    expect(wanted.filter((path) => !existsSync(within(`/opt/airtime/${path}`)))).toEqual([]);
   });
 });
 

@@ -50,6 +50,13 @@ describe('the container image', () => {
     expect(only('ENV').text).toContain('NODE_ENV=production');
   });
 
+  it('is played with all its stages by make image-drill', () => {
+    const recipe = /^image-drill:.*\n((?:\t.*\n)+)/m.exec(readFileSync(join(root, 'Makefile'), 'utf8'))?.[1];
+    expect(recipe).toBe('\t$(TSX) deploy/image/main.ts --whole\n');
+    // What the verb passes is what the drill asks for.
+    expect(readFileSync(join(root, 'deploy/image/main.ts'), 'utf8')).toContain("process.argv.includes('--whole')");
+  });
+
   it('is given no secret, at build or by its file', () => {
     const text = readFileSync(join(root, 'Dockerfile'), 'utf8');
     expect(text).not.toMatch(/_(URL|KEY|TOKEN|PASSWORD|SECRET)=/);

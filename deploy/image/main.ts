@@ -22,7 +22,7 @@ import { ignoredBy, readDockerfile, type Stage, type Step } from './dockerfile.t
 // Where no container engine runs, the Dockerfile is played by hand: an empty folder is each stage's root, COPY copies what
 // .dockerignore lets through, RUN runs as an ordinary user, and the last stage is started, asked and stopped with the very
 // words of CMD and HEALTHCHECK. What it cannot show is the base image itself. The first stage, which compiles, is played
-// with `--whole`; otherwise the `dist/` that lies here stands for what it makes.
+// with `--whole`, as `make image-drill` does; otherwise the `dist/` that lies here stands for what it makes.
 
 const isRoot = process.getuid?.() === 0;
 /** As whom it runs: never root, like the image. */
@@ -77,6 +77,8 @@ function copy(played: Played, step: Step, others: ReadonlyMap<string, Played>, s
     cpSync(origin, destination, {
       recursive: true,
       verbatimSymlinks: true,
+      // As COPY does: by their times make knows that the packages it finds are those of package.json.
+      preserveTimestamps: true,
       filter: (path) => from !== undefined || relative(root, path) === '' || sent(relative(root, path)),
     });
   }

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startEmbedded } from '../../app/database/embedded-postgres.ts';
+import { withClient } from '../../app/database/roles.ts';
 import { activeLine, beginLoad, type Door, findLost, type Line, type Load, tool } from '../load.ts';
 import { freePort, pause, type Running, startSandbox, startServer, tokenIn } from '../processes.ts';
 import { openProxy } from './proxy.ts';
-import { builtVersion, current, nextVersion, planted, type Version } from './versions.ts';
+import { builtVersion, claimCounters, current, nextVersion, planted, type Version } from './versions.ts';
 
 // A release without anybody noticing. Two servers of the old version work behind a proxy; the new version starts beside
 // them on the same database, migrates it while they serve, and takes over; the old ones are told to stop, one after the
@@ -29,7 +30,20 @@ function row(name: string, value: number | string): void {
   process.stdout.write(`  ${name.padEnd(58)}${String(value).padStart(8)}\n`);
 }
 
-async function drill(folder: string, oldVersion: Version, newVersion: Version): Promise<string[]> {
+/** How often the function that a planted migration changed was called, in its old form and in its new one. */
+async function readClaims(ownerUrl: string): Promise<{ old: number; new: number }> {
+  const count = (name: string) => `(SELECT CASE WHEN is_called THEN last_value::int ELSE 0 END FROM "${name}")`;
+  const sql = `SELECT ${count(claimCounters.old)} AS old, ${count(claimCounters.new)} AS new`;
+  const [row] = await withClient(
+    ownerUrl,
+    async (owner) => (await owner.query<{ old: number; new: number }>(sql)).rows,
+  );
+  if (!row) throw new Error('the database did not tell how often steps were claimed');
+  return row;
+}
+
+/** @param isPlanted the new version brings what `planted` holds. @returns what was wrong, one sentence each. */
+async function drill(folder: string, oldVersion: Version, newVersion: Version, isPlanted: boolean): Promise<string[]> {
   const faults: string[] = [];
   const secret = 'known to this drill alone';
   const sandboxFolder = join(folder, 'sandbox');
@@ -85,12 +99,21 @@ async function drill(folder: string, oldVersion: Version, newVersion: Version): 
     row('new version beside it, migrated and ready after, ms', Date.now() - began);
     await until('the new server takes requests', () => taken(three) > 0);
     const [oneThen, twoThen] = [taken(one), taken(two)];
+    const claimsThen = isPlanted ? await readClaims(database.ownerUrl) : undefined;
     await pause(stageMs);
     row('answered by old beside new', taken(one) + taken(two) - oneThen - twoThen);
     row('answered by new beside old', taken(three));
     row('  the slowest since the new one was started, ms', Math.round(load.slowestMs()));
     if (taken(one) === oneThen || taken(two) === twoThen || taken(three) === 0)
       faults.push('old and new were not at work together: the run says nothing');
+    if (claimsThen) {
+      const claims = await readClaims(database.ownerUrl);
+      const [byOld, byNew] = [claims.old - claimsThen.old, claims.new - claimsThen.new];
+      row('claims of steps by the function as it was', byOld);
+      row('claims of steps by that with one more parameter', byNew);
+      if (byOld === 0 || byNew === 0)
+        faults.push(`the function that changed was called ${byOld} times as it was and ${byNew} times as it is now`);
+    }
 
     await stop(one);
     const four = await start(newVersion, 'new-2');
@@ -151,7 +174,7 @@ async function main(): Promise<number> {
     const newVersion = built ? current : nextVersion(join(folder, 'new'), planted);
     process.stdout.write(`\nUpgrade: ${oldVersion.name} to ${newVersion.name}\n`);
     const began = Date.now();
-    const faults = await drill(folder, oldVersion, newVersion);
+    const faults = await drill(folder, oldVersion, newVersion, built === undefined);
     row('seconds', Math.round((Date.now() - began) / 1000));
     row('faults', faults.length);
     for (const fault of faults.slice(0, 20)) process.stdout.write(`  ${fault}\n`);

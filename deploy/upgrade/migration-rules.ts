@@ -45,6 +45,9 @@ const onNewTable = (statement: string, before: string): boolean => {
   );
 };
 
+/** As deep as types, defaults and lists of columns go. */
+const inParentheses = String.raw`\((?:[^;()]|\((?:[^;()]|\([^;()]*\))*\))*\)`;
+
 const rules: readonly Rule[] = [
   {
     name: 'no table is dropped or renamed',
@@ -86,7 +89,8 @@ const rules: readonly Rule[] = [
   },
   {
     name: 'a constraint on a table in use is added NOT VALID',
-    pattern: /\bADD\s+CONSTRAINT\b(?=[^;]*\b(?:CHECK|FOREIGN\s+KEY)\b)(?![^;]*\bNOT\s+VALID\b)/i,
+    pattern:
+      /\bADD\s+(?:CONSTRAINT\b(?=[^;]*\b(?:CHECK|FOREIGN\s+KEY)\b)|CHECK\b|FOREIGN\s+KEY\b)(?![^;]*\bNOT\s+VALID\b)/i,
     remedy: 'It reads the whole table under a lock. Add it NOT VALID, and validate it in a migration of its own.',
     except: onNewTable,
   },
@@ -95,6 +99,19 @@ const rules: readonly Rule[] = [
     pattern: /\bCREATE\s+(?:UNIQUE\s+)?INDEX\b(?!\s+CONCURRENTLY)/i,
     remedy:
       'Writes wait while it is built. Begin a migration of its own with "-- airtime: no transaction" and say CONCURRENTLY.',
+    except: onNewTable,
+    always: true,
+  },
+  {
+    name: 'a constraint on a table in use takes an index that is there',
+    // As an action of its own, named or not, or at the end of a new column. `USING INDEX TABLESPACE` builds one all the same.
+    pattern: new RegExp(
+      String.raw`\bALTER\s+TABLE\b[^;]*?\bADD\s+(?:[^,;()]|${inParentheses})*?(?<!")\b` +
+        String.raw`(?:(?:UNIQUE|PRIMARY\s+KEY)\b(?!\s+USING\s+INDEX\b)|EXCLUDE\b)(?!")`,
+      'i',
+    ),
+    remedy:
+      'Reads and writes wait while its index is built. Build it by CREATE UNIQUE INDEX CONCURRENTLY in a migration of its own, and add the constraint USING INDEX in the next. EXCLUDE takes none that is there: it begins with its table.',
     except: onNewTable,
     always: true,
   },
