@@ -63,6 +63,10 @@ export async function playTranscript(columns: number, isHurried = false): Promis
     type(`PS1='$ '; clear; '${process.execPath}' '${root}dist/bss.js'`);
     press('Enter');
     told.push(await untilSeen(atPrompt, 'airtime ›'));
+    if (isHurried) {
+      type('offering list --jso\t\r');
+      await untilSeen((text) => /^\s*[\]}]$/m.test(text) && atPrompt(text), 'JSON for --json, the first line of all');
+    }
     for (const one of session) {
       press('C-l');
       await untilSeen((text) => text.trim() === 'airtime ›', 'a clear screen');
@@ -98,9 +102,18 @@ export async function playTranscript(columns: number, isHurried = false): Promis
       }
     }
     if (isHurried) {
-      // Given up before anything is found.
-      type('customer show grace\t\u0003');
-      await untilSeen((text) => /\^C\n/.test(text) && atPrompt(text), '^C');
+      // Given up before anything is found, and when it was sent already.
+      for (const keys of ['customer show grace\t\u0003', 'subscription end grace\t --when now\r\u0003']) {
+        press('C-l');
+        await untilSeen((text) => text.trim() === 'airtime ›', 'a clear screen');
+        type(keys);
+        await untilSeen((text) => /\^C\n/.test(text) && atPrompt(text), '^C');
+      }
+      // What one line asks for goes into no other.
+      press('C-l');
+      await untilSeen((text) => text.trim() === 'airtime ›', 'a clear screen');
+      type('custome\t\rcustomer list\r');
+      await untilSeen((text) => /Grace Tan/.test(text) && atPrompt(text), 'the list of customers');
     }
     type('exit');
     press('Enter');

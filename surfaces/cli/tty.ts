@@ -33,6 +33,8 @@ export function wait(milliseconds: number, isEarly?: (early: () => void) => () =
 /** Lines that were pasted behind the one that was read, and what stood behind the last of them. */
 const typedAhead: string[] = [];
 let begun = '';
+/** Ctrl-D came behind them. */
+let isOver = false;
 
 // One reader for each line: between two lines the terminal is as commands and their questions expect it.
 export async function editLine(prompt: string, editing: Editing): Promise<string | undefined> {
@@ -41,7 +43,14 @@ export async function editLine(prompt: string, editing: Editing): Promise<string
     process.stdout.write(`${prompt}${ahead}\n`);
     return ahead;
   }
-  const { createInterface } = await import('node:readline');
+  if (isOver) {
+    isOver = false;
+    process.stdout.write(`${prompt}\n`);
+    return undefined;
+  }
+  const { createInterface, emitKeypressEvents } = await import('node:readline');
+  // Begun by a reader, it would take a Tab that comes in one piece with other keys for text, for the first line.
+  emitKeypressEvents(process.stdin);
   return new Promise((resolve) => {
     /** What Tab asked for and has not found yet. */
     const asked = new Set<Asked>();
@@ -58,8 +67,9 @@ export async function editLine(prompt: string, editing: Editing): Promise<string
         const one: Asked = { line, found: editing.complete(line).catch(() => [[], line]) };
         asked.add(one);
         void one.found.then((found) => {
-          asked.delete(one);
-          if (!isClosed) done(null, typedOn(found, line, lines.line.slice(0, lines.cursor)));
+          // It goes into no other line than it was asked for.
+          const isHere = asked.delete(one);
+          if (!isClosed) done(null, isHere ? typedOn(found, line, lines.line.slice(0, lines.cursor)) : [[], line]);
         });
       },
     });
@@ -69,19 +79,26 @@ export async function editLine(prompt: string, editing: Editing): Promise<string
       for (const { line, late } of sent) {
         let whole = line;
         for (const one of late) whole = withFound(await one.found, one.line, whole);
+        // The reader takes in what was found, and what was typed meanwhile, before it can be closed.
+        await Promise.all([...asked].map(({ found }) => found));
+        await new Promise((taken) => setImmediate(taken));
+        if (isGivenUp) return;
         // It was sent before it was whole: the person sees what is done.
-        if (whole !== line && typedAhead.length === 0 && !isGivenUp) process.stdout.write(`${prompt}${whole}\n`);
+        if (whole !== line && typedAhead.length === 0) process.stdout.write(`\r\u001b[K${prompt}${whole}\n`);
         typedAhead.push(whole);
       }
-      // The reader takes in what was found before it can be closed.
-      if (sent.some(({ late }) => late.length > 0)) await new Promise((taken) => setImmediate(taken));
       begun = lines.line;
       if (begun !== '') process.stdout.write('\r\u001b[K');
+      isClosed = true;
       lines.close();
     };
     let ended: Promise<void> | undefined;
     lines.on('line', (line) => {
-      sent.push({ line, late: [...asked] });
+      // The last first: what stands before it is still as it was asked.
+      sent.push({ line, late: [...asked].reverse() });
+      asked.clear();
+      // Tab stops the reading: whoever waits can give up.
+      lines.resume();
       ended ??= allFound();
     });
     lines.once('SIGINT', () => {
@@ -90,8 +107,9 @@ export async function editLine(prompt: string, editing: Editing): Promise<string
       lines.close();
     });
     lines.once('close', async () => {
+      isOver = ended !== undefined && !isClosed && !isGivenUp;
       isClosed = true;
-      await ended;
+      if (!isGivenUp) await ended;
       if (isGivenUp) {
         typedAhead.length = 0;
         begun = '';

@@ -79,7 +79,8 @@ export async function converse(
   await welcome(house, own.resume);
   const paint = paintOf(styleOf(terminal, own).color);
   const prompt = `${paint.accent(connection.profile ?? 'airtime')} ${paint.strong('›')} `;
-  const editing: Editing = { history: history.lines, complete: completer(house) };
+  const { complete, forget } = completer(house);
+  const editing: Editing = { history: history.lines, complete };
   for (;;) {
     const line = await terminal.editLine(prompt, editing);
     if (line === undefined) return 0;
@@ -91,6 +92,8 @@ export async function converse(
       // What goes wrong with one line is told, and the next can be typed.
       terminal.error(`✗ ${plainText(error instanceof Error ? error.message : String(error))}\n`);
     }
+    // What was done may have made what Tab is asked for next.
+    forget();
     await showState(house);
   }
 }
@@ -414,7 +417,7 @@ async function goOn(house: House, named: string | undefined): Promise<void> {
 
 const rememberedMs = 5000;
 
-function completer(house: House): Editing['complete'] {
+function completer(house: House): Pick<Editing, 'complete'> & { forget(): void } {
   const { terminal, own, verbs } = house;
   const ask = liveOf(own, terminal);
   const remembered = new Map<string, { at: number; answer: Promise<unknown> }>();
@@ -426,7 +429,7 @@ function completer(house: House): Editing['complete'] {
     remembered.set(tool, { at: Date.now(), answer });
     return answer;
   };
-  return async (line) => {
+  const complete: Editing['complete'] = async (line) => {
     const words = wordsUpTo(line.replace(/^\s*bss\s+/, ''));
     const fragment = words.at(-1) ?? '';
     const found = await foundFor(words, house, live);
@@ -438,6 +441,7 @@ function completer(house: House): Editing['complete'] {
       fragment,
     ];
   };
+  return { complete, forget: () => remembered.clear() };
 
   async function foundFor(words: readonly string[], { chat }: House, of: typeof live): Promise<Candidate[]> {
     if (words[0] === 'help' && words.length > 1) return candidates(words.slice(1), verbs, of, terminal.env);
