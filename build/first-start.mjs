@@ -18,7 +18,9 @@ async function tool(name, input) {
   return answer.result;
 }
 
-const real = ['AIRTIME_CARD_GATEWAY', 'AIRTIME_NETWORK'].filter((name) => (process.env[name] || 'sandbox') !== 'sandbox');
+const real = ['AIRTIME_CARD_GATEWAY', 'AIRTIME_NETWORK'].filter(
+  (name) => (process.env[name] || 'sandbox') !== 'sandbox',
+);
 if (real.length > 0) {
   process.stdout.write(`
 Airtime serves at ${url}. Your operator token is in ${join(home, 'cli.json')}.
