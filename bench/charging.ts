@@ -1,16 +1,19 @@
-import { execFile, execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { z } from 'zod';
 import { isEmbeddedRunning, startEmbedded } from '../app/database/embedded-postgres.ts';
+import { prepareExternal } from '../app/database/roles.ts';
 import { copyLines, makeLine, numbersOf } from './lines.ts';
+import type { Promised } from './part.ts';
+import { fails, judgementOf } from './report.ts';
 import { type RunningServer, startServer, workFolder } from './server.ts';
+import { findPgbench, ratioToSql, underDriver, underPgbench } from './sql-call.ts';
 
 // What a charging decision costs: one usage record, judged, spent and durable before it is answered. The server runs as
 // a user starts it, with the database that comes with it; client, server and database share this machine. Beside the
@@ -20,7 +23,7 @@ const usage = `Measures charging: single records over HTTP, the same SQL call be
 
   npx tsx bench/charging.ts [--seconds N] [--lines N] [--clients N] [--short]
 
-  --seconds N   how long each measurement lasts (default 10)
+  --seconds N   how long each measurement lasts, after 3 s of the SQL alone that do not count (default 10)
   --lines N     active lines that are charged in turn at random (default 2000)
   --clients N   connections that ask at once (default 48)
   --short       two seconds each and 200 lines; only the ratios are judged, for a machine that does other things
@@ -53,13 +56,13 @@ const external = process.env.AIRTIME_BENCH_DATABASE
 
 const singlePerSecondMin = 1000;
 const streamedPerSecondMin = 10_000;
-/** Of the SQL call beside it: less means that the program and not the database is what a record waits for. */
-const singleRatioMin = 0.1;
 /** A stream must be worth its while. */
 const streamRatioMin = 2;
 
 interface Figures {
   perSecond: number;
+  /** How many there were, where that was not the same rate from beginning to end. */
+  count?: number;
   p50?: number;
   p99?: number;
 }
@@ -113,7 +116,7 @@ async function costing<F extends Figures>(
   const before = spent();
   const begun = performance.now();
   const figures = await work();
-  const count = (figures.perSecond * (performance.now() - begun)) / 1000;
+  const count = figures.count ?? (figures.perSecond * (performance.now() - begun)) / 1000;
   const [client = 0, program = 0, database = 0] = spent().map((value, index) => (value - (before[index] ?? 0)) / count);
   return { ...figures, costs: { client, server: program, database } };
 }
@@ -212,57 +215,30 @@ const callSql = `SELECT * FROM record_usage_batch('usage.record', '[{"audience":
   ARRAY['bench-sql'], ARRAY[$2], ARRAY[$1], ARRAY['data'], ARRAY[1024::bigint], ARRAY[clock_timestamp()], ARRAY['KB'], ARRAY[1024::bigint], NULL,
   interval '90 days', '{}', '{}'::jsonb, true)`;
 
-function pgbench(): string | undefined {
-  for (const name of ['pgbench', '/usr/lib/postgresql/18/bin/pgbench', '/usr/lib/postgresql/15/bin/pgbench']) {
-    try {
-      execFileSync(name, ['--version'], { stdio: 'ignore' });
-      return name;
-    } catch {}
-  }
-  return undefined;
-}
-
-async function underPgbench(
-  program: string,
-  url: string,
-  numbers: readonly string[],
-  folder: string,
-): Promise<Figures> {
-  const script = join(folder, 'charge.sql');
+/** The call as pgbench draws it: a random number and record. */
+function scriptOf(numbers: readonly string[]): string {
   // Numbers of the copies are consecutive; the first line's is left out.
   const copies = numbers.filter((number) => number.startsWith('659'));
   const first = Number(copies[0] ?? 0);
   const sql = callSql.replaceAll('$1', ':number::text').replaceAll('$2', ':record::text').replace(/\s+/g, ' ');
-  writeFileSync(
-    script,
-    `\\set number random(${first}, ${first + copies.length - 1})\n\\set record random(1, 9223372036854775806)\n${sql};\n`,
-  );
-  const { stdout } = await promisify(execFile)(
-    program,
-    ['-n', '-f', script, '-c', String(clients), '-j', '2', '-T', String(seconds), '-M', 'prepared', url],
-    { maxBuffer: 1 << 24 },
-  );
-  const perSecond = Number(/tps = ([\d.]+)/.exec(stdout)?.[1] ?? 0);
-  if (perSecond === 0 || /number of failed transactions: [1-9]/.test(stdout)) throw new Error(stdout);
-  return { perSecond };
+  return `\\set number random(${first}, ${first + copies.length - 1})\n\\set record random(1, 9223372036854775806)\n${sql};\n`;
 }
 
-async function underDriver(url: string, numbers: readonly string[]): Promise<Figures> {
-  const pool = new pg.Pool({ connectionString: url, max: clients });
-  const until = performance.now() + seconds * 1000;
-  let count = 0;
+/** @param program is pgbench; without it a loop of the driver stands in. */
+async function sameSql(
+  program: string | undefined,
+  serverUrl: string,
+  numbers: readonly string[],
+  folder: string,
+): Promise<Figures> {
+  const asked = { clients, seconds };
+  if (program) return underPgbench(program, serverUrl, scriptOf(numbers), folder, asked);
+  const values = () => {
+    const { msisdn, recordId } = record(numbers);
+    return [msisdn, recordId];
+  };
   const text = callSql.replaceAll('$1', '$1::text').replaceAll('$2', '$2::text');
-  await Promise.all(
-    Array.from({ length: clients }, async () => {
-      while (performance.now() < until) {
-        const { msisdn, recordId } = record(numbers);
-        await pool.query({ name: 'charge', text, values: [msisdn, recordId] });
-        count += 1;
-      }
-    }),
-  );
-  await pool.end();
-  return { perSecond: count / seconds };
+  return underDriver(serverUrl, text, values, asked);
 }
 
 // ---- a stream of records ----
@@ -337,10 +313,11 @@ async function measure(): Promise<number> {
       home,
       external ? { DATABASE_URL: external.databaseUrl, MIGRATION_DATABASE_URL: external.migrationUrl } : {},
     );
-    const database = external
-      ? { serverUrl: external.migrationUrl }
+    // As the server finds its database: the user who works on it is the same.
+    const { serverUrl } = external
+      ? await prepareExternal(external)
       : await startEmbedded({ directory: join(home, 'postgres'), log: () => undefined });
-    pool = new pg.Pool({ connectionString: database.serverUrl, max: 2 });
+    pool = new pg.Pool({ connectionString: external?.migrationUrl ?? serverUrl, max: 2 });
     // The database goes before its connections when a measurement fails.
     pool.on('error', () => undefined);
     // Lines of a plan with much data, so that charging is what is measured and not the stop.
@@ -354,12 +331,8 @@ async function measure(): Promise<number> {
     await warm(server, numbers);
     const running = server;
     const http = await costing(running, home, () => single(running, numbers));
-    const program = pgbench();
-    const sql = await costing(running, home, () =>
-      program
-        ? underPgbench(program, database.serverUrl, numbers, place.folder)
-        : underDriver(database.serverUrl, numbers),
-    );
+    const program = findPgbench();
+    const sql = await costing(running, home, () => sameSql(program, serverUrl, numbers, place.folder));
     const stream = await costing(running, home, () => streamed(running, numbers));
     const [durable] = (
       await pool.query<{ fsync: string; commit: string }>(
@@ -388,10 +361,10 @@ async function measure(): Promise<number> {
       `\nHTTP to SQL ${ratio.toFixed(2)}, stream to single ${gain.toFixed(1)}; ${(stream.charged * 100).toFixed(1)} % of the stream rated; fsync ${durable?.fsync}, synchronous_commit ${durable?.commit}\n`,
     );
     return verdict([
-      ['every streamed record was rated', stream.charged === 1],
-      ['commits are durable', durable?.fsync === 'on' && durable.commit === 'on'],
-      [`HTTP is at least ${singleRatioMin} of SQL`, ratio >= singleRatioMin],
-      [`a stream is at least ${streamRatioMin} times single records`, gain >= streamRatioMin],
+      kept('every streamed record was rated', stream.charged === 1),
+      kept('commits are durable', durable?.fsync === 'on' && durable.commit === 'on'),
+      ratioToSql(http.perSecond, sql.perSecond),
+      kept(`a stream is at least ${streamRatioMin} times single records`, gain >= streamRatioMin),
       ...(values.short ? [] : bounds(http, stream)),
     ]);
   } finally {
@@ -401,10 +374,14 @@ async function measure(): Promise<number> {
   }
 }
 
-function bounds(http: Figures, stream: Figures): [string, boolean][] {
+function kept(what: string, isKept: boolean): Promised {
+  return { what, measured: '', isKept };
+}
+
+function bounds(http: Figures, stream: Figures): Promised[] {
   return [
-    [`single records: at least ${singlePerSecondMin} a second`, http.perSecond >= singlePerSecondMin],
-    [`streamed records: at least ${streamedPerSecondMin} a second`, stream.perSecond >= streamedPerSecondMin],
+    kept(`single records: at least ${singlePerSecondMin} a second`, http.perSecond >= singlePerSecondMin),
+    kept(`streamed records: at least ${streamedPerSecondMin} a second`, stream.perSecond >= streamedPerSecondMin),
   ];
 }
 
@@ -422,12 +399,11 @@ async function warm(server: RunningServer, numbers: readonly string[]): Promise<
   }
 }
 
-function verdict(checks: readonly (readonly [string, boolean])[]): number {
-  let isMissed = false;
-  for (const [what, isKept] of checks) {
-    if (!isKept) isMissed = true;
-    process.stdout.write(`${isKept ? 'kept  ' : 'MISSED'}  ${what}\n`);
-  }
+function verdict(promises: readonly Promised[]): number {
+  const judged = promises.map(judgementOf);
+  for (const { verdict, what, measured } of judged)
+    process.stdout.write(`${verdict.padEnd(13)} ${what}${measured === '' ? '' : `: ${measured}`}\n`);
+  const isMissed = judged.some(fails);
   if (isMissed && isLenient) process.stdout.write('AIRTIME_BENCH_LENIENT is set: nothing is judged\n');
   return isMissed && !isLenient ? 1 : 0;
 }

@@ -30,7 +30,7 @@ const sizes = (values.sizes?.split(',') ?? [values.small, values.large]).map(Num
 /** What the server gives a list too. */
 const statementTimeoutMs = 2000;
 const matching = 50;
-/** Below this a difference is the clock's and the machine's, not the engine's. */
+/** What takes less counts as this: the difference is the clock's and the machine's, whose pauses a p99 catches or not. */
 const floorMs = 2;
 
 interface Measured {
@@ -214,7 +214,9 @@ function verdict(columns: { measured: Measured[]; plan: string }[]): number {
   }
   const ratio = Math.max(after.p99, floorMs) / Math.max(before.p99, floorMs);
   const byIndex = large?.plan.includes('usage_document') === true;
-  process.stdout.write(`\nfifty rows, first page: p99 ${ratio.toFixed(2)} times that of the small table (at most 2)\n`);
+  process.stdout.write(
+    `\nfifty rows, first page: p99 ${(after.p99 / before.p99).toFixed(2)} times that of the small table; where less than ${floorMs} ms counts as ${floorMs}, ${ratio.toFixed(2)} times (at most 2)\n`,
+  );
   process.stdout.write(
     `plan in the large table: ${byIndex ? 'by usage_document' : `NOT by an index:\n${large?.plan}`}\n`,
   );

@@ -58,8 +58,14 @@ export function openClient(server: { url: string; token: string }): Client {
   };
 }
 
-/** One act of a caller, of one request or several. It throws when it was not answered as it should be. */
-export type Act = () => Promise<void>;
+/**
+ * One act of a caller, of one request or several. It throws when it was not answered as it should be.
+ * @param ended is told of each of several requests when it was answered: each is timed by itself too.
+ */
+export type Act = (ended?: (request: string) => void) => Promise<void>;
+
+/** What a request of several is called beside the acts. */
+export const requestOf = (kind: string, request: string): string => `${kind}, ${request}`;
 
 export interface Timing {
   count: number;
@@ -96,7 +102,7 @@ export function percentile(sorted: readonly number[], share: number): number {
 }
 
 export interface Arrivals {
-  /** Milliseconds that each act took from when it was due, by kind. */
+  /** Milliseconds that each act took from when it was due, by kind; and each of several requests, by `requestOf`. */
   times: Map<string, number[]>;
   /** How late the client itself was, in milliseconds: part of the times above, and no fault of the server's. */
   late: number[];
@@ -119,6 +125,11 @@ export async function fixedArrival(
 ): Promise<Arrivals> {
   const times = new Map<string, number[]>();
   const late: number[] = [];
+  const keep = (name: string, ms: number) => {
+    const taken = times.get(name) ?? [];
+    times.set(name, taken);
+    taken.push(ms);
+  };
   const underWay = new Set<Promise<void>>();
   const everyMs = 1000 / perSecond;
   const total = Math.round(perSecond * seconds);
@@ -138,12 +149,14 @@ export async function fixedArrival(
     index += 1;
     late.push(now - due);
     const { kind, act } = next();
-    const work: Promise<void> = act()
-      .then(() => {
-        const taken = times.get(kind) ?? [];
-        times.set(kind, taken);
-        taken.push(performance.now() - due);
-      })
+    let since = due;
+    const ended = (request: string) => {
+      const at = performance.now();
+      keep(requestOf(kind, request), at - since);
+      since = at;
+    };
+    const work: Promise<void> = act(ended)
+      .then(() => keep(kind, performance.now() - due))
       .catch((error: unknown) => {
         failure ??= error;
       })

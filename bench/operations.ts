@@ -10,9 +10,12 @@ export interface Kind {
   /** Its part of a mixed load, in percent. */
   readonly part: number;
   readonly act: Act;
-  /** It begins a flow that goes on outside, with card gateway and network: at its part of the load alone. */
+  /** It begins a flow: at its part of the load alone, and timed without being judged. */
   readonly isFlow?: boolean;
 }
+
+/** What sets those that begin a flow apart, as a sentence that names them goes on. */
+export const whatFlowsDo = 'which write an order and begin a flow with card gateway and network';
 
 const lineRow = z.object({ id: z.string(), customer: z.string(), msisdn: z.string() });
 const answeredId = z.looseObject({ id: z.string() });
@@ -153,13 +156,15 @@ export async function openKinds(client: Client, pool: Pool, random: () => number
       name: 'top-up',
       part: 1,
       isFlow: true,
-      act: async () => {
+      act: async (ended) => {
         const path = '/tools/subscription.top_up';
         const body = JSON.stringify({ subscriptionId: line().id, offering: 'VAS_DATA_1GB' });
         const proposed = z
           .object({ confirmation: z.object({ token: z.string() }) })
           .parse(JSON.parse((await ask({ method: 'POST', path, body }, 200)).text));
+        ended?.('proposed');
         await ask({ method: 'POST', path, body, headers: { 'confirmation-token': proposed.confirmation.token } }, 200);
+        ended?.('confirmed');
       },
     },
   ];

@@ -32,6 +32,8 @@ const promised = z.object({
   isKept: z.boolean(),
   /** It compares two things of one run, so a machine that does other things beside can judge it too. */
   isRatio: z.boolean().optional(),
+  /** Something beside it went so wrong that neither kept nor missed follows from what was measured. */
+  saysNothing: z.boolean().optional(),
 });
 export type Promised = z.infer<typeof promised>;
 

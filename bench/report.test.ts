@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { fixedArrival, middleOf, percentile, saturated, seeded, timingOf } from './load.ts';
 import { wakeUp, watchCollections, watchDisk } from './machine.ts';
 import type { Figure } from './part.ts';
-import { drawReport, judge, type Report, reasonsOf, regressions, reportShape } from './report.ts';
+import { drawReport, fails, judge, type Report, reasonsOf, regressions, reportShape } from './report.ts';
 
 const parts = [
   { name: 'speed', title: 'Speed', isByDatabase: true },
@@ -50,6 +50,31 @@ test('a promise is kept or missed, and what was not measured says why', () => {
   expect(judge(report([], true, { parts: {} }), parts).map(({ measured }) => measured)).toEqual(
     Array.from({ length: 3 }, () => 'it was not run'),
   );
+});
+
+test('what says nothing is told apart, and fails the run as a promise that was missed does', () => {
+  const nothing = report([], false);
+  const found = nothing.parts.speed?.embedded;
+  if (!found || !('result' in found)) throw new Error('there is no result');
+  found.result.promises = found.result.promises.map((one) => ({ ...one, saysNothing: true }));
+  expect(reportShape.parse(JSON.parse(JSON.stringify(nothing)))).toEqual(nothing);
+  const [judged] = judge(nothing, parts);
+  expect(judged).toMatchObject({ what: 'it is quick, embedded PostgreSQL', verdict: 'SAYS NOTHING' });
+  const text = drawReport(nothing, parts, 'def', judge(nothing, parts), 'nothing before');
+  expect(text).toContain('| it is quick, embedded PostgreSQL | SAYS NOTHING | 4 ms |');
+  expect(judge(nothing, parts).map(fails)).toEqual([true, false]);
+  expect(judge(report([], false), parts).map(fails)).toEqual([true, false]);
+  expect(judge(report([]), parts).map(fails)).toEqual([false, false]);
+});
+
+test('the reports that are kept are read and compared with', () => {
+  const folder = new URL('.', import.meta.url);
+  const names = readdirSync(folder).filter((name) => /^report-v\d+\.\d+\.json$/.test(name));
+  expect(names).toContain('report-v0.1.json');
+  for (const name of names) {
+    const kept = reportShape.parse(JSON.parse(readFileSync(new URL(name, folder), 'utf8')));
+    expect(regressions(kept, kept, new Map())).toEqual([]);
+  }
 });
 
 test('a figure that is worse by more than a tenth is a regression, and its reason goes with it', () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { databaseKinds } from './house.ts';
-import { type Figure, type Part, partResult, type Table } from './part.ts';
+import { type Figure, type Part, type Promised, partResult, type Table } from './part.ts';
 import { busyMin } from './processes.ts';
 
 // The report: what each part measured, the promises that were kept and missed, and what became slower since the release
@@ -26,9 +26,18 @@ export type Entry = z.infer<typeof entry>;
 
 export interface Judgement {
   what: string;
-  verdict: 'kept' | 'MISSED' | 'NOT MEASURED';
+  verdict: 'kept' | 'MISSED' | 'SAYS NOTHING' | 'NOT MEASURED';
   measured: string;
 }
+
+export const judgementOf = ({ what, measured, isKept, saysNothing }: Promised): Judgement => ({
+  what,
+  verdict: saysNothing ? 'SAYS NOTHING' : isKept ? 'kept' : 'MISSED',
+  measured,
+});
+
+/** What ends a run with 1. A comparison that says nothing has not shown that the promise is kept. */
+export const fails = ({ verdict }: Judgement): boolean => verdict === 'MISSED' || verdict === 'SAYS NOTHING';
 
 export const columnsOf = (part: Pick<Part, 'isByDatabase'>): readonly string[] =>
   part.isByDatabase ? databaseKinds : ['any'];
@@ -52,11 +61,7 @@ export function judge(
       if ('notMeasured' in found)
         return [{ what: `${part.title}${on}`, verdict: 'NOT MEASURED', measured: found.notMeasured }];
       const judged = found.result.promises.filter(({ isRatio }) => isRatio || !onlyRatios);
-      return judged.map(({ what, measured, isKept }) => ({
-        what: `${what}${on}`,
-        verdict: isKept ? 'kept' : 'MISSED',
-        measured,
-      }));
+      return judged.map((one) => judgementOf({ ...one, what: `${one.what}${on}` }));
     }),
   );
 }
