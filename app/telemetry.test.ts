@@ -176,6 +176,11 @@ it('follows a request into its command and its statements, a step into its calls
     { givenName: 'Ada', familyName: 'Lim', email: 'ada@example.com' },
     { traceparent: `00-${caller.traceId}-${caller.spanId}-01` },
   );
+  // A real network begins without numbers and profiles.
+  await tool(platform, 'number.load', { first: '6591000000', count: 1 });
+  await tool(platform, 'esim.load', {
+    profiles: [{ iccid: '8965000000000009999', activationCode: 'LPA:1$smdp.example$A-1' }],
+  });
   await tool(platform, 'card.add', { customerId: customer.id, token: 'tok_visa' });
   await tool(platform, 'order.place', { customerId: customer.id, offering: 'PLAN_S' });
   const { spans } = receiver;
