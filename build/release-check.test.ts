@@ -38,6 +38,12 @@ test.each([
     same,
     /something that failed/,
   ],
+  [
+    'a promise was missed',
+    [soak, { ...bench, text: `${bench.text}| a promise | MISSED | 11 ms |` }],
+    same,
+    /something that failed/,
+  ],
   ['no canary flew', [{ ...soak, text: `${soak.text}Not run for this commit: x` }, bench], same, /has no canaries/],
 ] as const)('nothing is released when %s', (_, reports, changed, says) => {
   expect(missingIn(reports, changed).join('\n')).toMatch(says);

@@ -62,7 +62,8 @@ export function missingIn(
           `${name} is of ${commit}; since then ${changed.length} files of the program changed: ${changed[0]}.`,
         );
     }
-    if (/NOT passed|NOT CAUGHT|FAILED|VOID:/.test(text)) missing.push(`${name} tells of something that failed.`);
+    if (/NOT passed|NOT CAUGHT|FAILED|MISSED|SAYS NOTHING|NOT MEASURED|VOID:/.test(text))
+      missing.push(`${name} tells of something that failed.`);
     if (/^Not run for this commit/m.test(text))
       missing.push(`${name} has no canaries: make soak-canaries, then make soak.`);
   }
