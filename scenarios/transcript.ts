@@ -112,8 +112,10 @@ export async function playTranscript(columns: number, isHurried = false): Promis
       // What one line asks for goes into no other.
       press('C-l');
       await untilSeen((text) => text.trim() === 'airtime ›', 'a clear screen');
-      type('custome\t\rcustomer list\r');
-      await untilSeen((text) => /Grace Tan/.test(text) && atPrompt(text), 'the list of customers');
+      type('customer lis\t\rcustomer list\r');
+      const isListedTwice = (text: string) => text.match(/Grace Tan/g)?.length === 2 && atPrompt(text);
+      const twice = await untilSeen(isListedTwice, 'the list of customers, twice');
+      if (/customer list \S/.test(twice)) throw new Error(`a line was changed by the Tab of another:\n${twice}`);
     }
     type('exit');
     press('Enter');
