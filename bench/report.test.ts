@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { fixedArrival, middleOf, percentile, saturated, seeded, timingOf } from './load.ts';
-import { wakeUp, watchCollections, watchDisk } from './machine.ts';
+import { emptyNode, wakeUp, watchCollections, watchDisk } from './machine.ts';
 import type { Figure } from './part.ts';
 import { drawReport, fails, judge, type Report, reasonsOf, regressions, reportShape } from './report.ts';
 
@@ -199,6 +199,12 @@ test('a thread that is woken takes its time, and no thread is left', async () =>
   const taken = await wakeUp();
   expect(taken).toBeGreaterThan(0);
   expect(taken).toBeLessThan(50);
+});
+
+test('an empty program takes as long as a process does, not as long as a call', async () => {
+  const taken = await emptyNode();
+  expect(taken).toBeGreaterThan(5);
+  expect(taken).toBeLessThan(5000);
 });
 
 test('what the client collects of its own heap while it measures is counted', async () => {

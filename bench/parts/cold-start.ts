@@ -5,6 +5,7 @@ import { freePort, whyNotExternal } from '../external.ts';
 import { openHouse } from '../house.ts';
 import { makeLine } from '../lines.ts';
 import { percentile } from '../load.ts';
+import { emptyNode } from '../machine.ts';
 import { milliseconds, NotMeasured, type Part } from '../part.ts';
 import { pause, run } from '../server.ts';
 
@@ -47,6 +48,7 @@ export const coldStart: Part = {
       }
       taken.sort((a, b) => a - b);
       const median = percentile(taken, 0.5);
+      const empty = await emptyNode();
       return {
         figures: [{ key: 'cold-start.median', value: median, unit: 'ms', better: 'less', floor: 50 }],
         tables: [
@@ -56,6 +58,7 @@ export const coldStart: Part = {
             rows: [
               [`on existing data, median of ${taken.length}`, milliseconds(median)],
               ['fastest and slowest', `${milliseconds(taken[0] ?? 0)}, ${milliseconds(taken.at(-1) ?? 0)}`],
+              ['beside it: Node with an empty program, median', milliseconds(empty)],
               ['first of all: database made, migrated, catalogue filled', milliseconds(first)],
             ],
             note:

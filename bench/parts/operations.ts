@@ -13,7 +13,7 @@ import {
   type Timing,
   timingOf,
 } from '../load.ts';
-import { type CollectionWatch, type DiskWatch, wakeUp, watchCollections, watchDisk } from '../machine.ts';
+import { type CollectionWatch, type DiskWatch, emptyNode, wakeUp, watchCollections, watchDisk } from '../machine.ts';
 import { type Kind, mixOf, openKinds, whatFlowsDo } from '../operations.ts';
 import { type Figure, milliseconds, NotMeasured, type Part, type Promised, whole } from '../part.ts';
 import { familyOf, processorMs } from '../processes.ts';
@@ -48,6 +48,7 @@ export const operations: Part = {
       await copyLines(pool, await makeLine(server, pool, 'PLAN_L'), isShort ? 200 : lineCount);
       await house.settle();
       const woken = await wakeUp();
+      const empty = await emptyNode();
       const client = openClient(server);
       const kinds = await openKinds(client, pool, seeded(seed));
       const internal = kinds.filter(({ isFlow }) => !isFlow);
@@ -89,7 +90,7 @@ export const operations: Part = {
       const collected = await collections.stop();
       const flushes = timingOf(await disk.stop(), rounds * (seconds.mix + internal.length * seconds.alone));
       process.stderr.write(
-        `  the disk itself: ${timesOf(flushes)}, at most ${milliseconds(flushes.most)}; a thread is woken in ${(woken * 1000).toFixed(0)} µs; the client collected its heap ${times(collected)}\n`,
+        `  the disk itself: ${timesOf(flushes)}, at most ${milliseconds(flushes.most)}; a thread is woken in ${(woken * 1000).toFixed(0)} µs; an empty Node takes ${milliseconds(empty)}; the client collected its heap ${times(collected)}\n`,
       );
       const all = middleOf(mixes);
       const everything = middleOf(everythings);
@@ -175,7 +176,7 @@ export const operations: Part = {
                 late.sort((a, b) => a - b),
                 0.99,
               ),
-            )} (p99), and that is in the times; it collected its whole heap ${times(collected)} meanwhile. The disk itself, asked to keep 8 kB twenty times a second all the while, took ${milliseconds(flushes.p50)} (p50), ${milliseconds(flushes.p99)} (p99) and ${milliseconds(flushes.most)} at most; a thread that waited ran ${(woken * 1000).toFixed(0)} µs after it was woken. CPU is processor time by request at saturation. Overrun: fewer are answered than come. Judged are all but ${flows}, ${whatFlowsDo}: they take longer, and because the flow goes on after the answer they come at their part of the load only. Their times are printed. A top-up is two requests, one after the other, timed as one act and each by itself.`,
+            )} (p99), and that is in the times; it collected its whole heap ${times(collected)} meanwhile. The disk itself, asked to keep 8 kB twenty times a second all the while, took ${milliseconds(flushes.p50)} (p50), ${milliseconds(flushes.p99)} (p99) and ${milliseconds(flushes.most)} at most; a thread that waited ran ${(woken * 1000).toFixed(0)} µs after it was woken; Node took ${milliseconds(empty)} for an empty program. CPU is processor time by request at saturation. Overrun: fewer are answered than come. Judged are all but ${flows}, ${whatFlowsDo}: they take longer, and because the flow goes on after the answer they come at their part of the load only. Their times are printed. A top-up is two requests, one after the other, timed as one act and each by itself.`,
           },
         ],
         promises: promisesOf(kinds, { all, everything, alone, overrun }),
