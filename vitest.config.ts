@@ -10,6 +10,7 @@ export default defineConfig({
     globalSetup: ['app/database/vitest-global-setup.ts'],
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 20_000 } },
     // Many tests wait for processes and clocks: a third worker uses what two leave idle on two cores.
     maxWorkers: 3,
     // Some tests wait for real processes; a machine busy with something else may keep them waiting too long once.

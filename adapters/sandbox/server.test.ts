@@ -68,9 +68,10 @@ describe('sandbox server', () => {
   });
 
   test('a stall longer than the caller waits is an unknown outcome, and the effect is found later', async () => {
-    const gateway = remoteCardGateway(server.url, secret, { timeoutMs: 50 });
-    await gateway.plan({ mode: 'stall', stallMs: 200, times: 1 });
-    await expect(gateway.authorise(request)).rejects.toMatchObject({ name: 'OutcomeUnknown', key: 'a' });
+    const gateway = remoteCardGateway(server.url, secret);
+    const impatient = remoteCardGateway(server.url, secret, { timeoutMs: 500 });
+    await gateway.plan({ mode: 'stall', stallMs: 3000, times: 1 });
+    await expect(impatient.authorise(request)).rejects.toMatchObject({ name: 'OutcomeUnknown', key: 'a' });
     expect(await gateway.find('a')).toBeUndefined();
     await expect.poll(() => gateway.find('a')).toMatchObject({ answer: { outcome: 'authorised' } });
     expect(await gateway.authorise(request)).toMatchObject({ outcome: 'authorised' });
