@@ -1,3 +1,5 @@
+import { AirtimeError } from './error.ts';
+
 /**
  * What a database says, or its driver by itself, when there is nobody to ask. SQLSTATE class 08: connection lost; 57P0x:
  * shutting down or starting up; 25006: it takes reads only, because another is the primary now.
@@ -23,4 +25,13 @@ export function isDatabaseAway(error: unknown): boolean {
     /^(57014|53300)$/.test(codeOf(error)) ||
     (error instanceof Error && error.message.startsWith('timeout exceeded when trying to connect'))
   );
+}
+
+/**
+ * What a caller is told when there is no database to ask, by every door; anything else stays what it is.
+ * @param then what is known of what was asked, and what to do.
+ */
+export function explainAway(error: unknown, then = 'Nothing was changed; try again.'): unknown {
+  if (!isDatabaseAway(error)) return error;
+  return new AirtimeError(503, 'unavailable', `The database did not answer in time. ${then}`);
 }

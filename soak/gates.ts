@@ -93,7 +93,7 @@ export interface Figures {
   };
   readonly chat: readonly (SurfaceTimes & { readonly model: string })[];
   readonly lost: readonly string[];
-  /** Errors of the server, and answers that did not come, while nobody killed anything. */
+  /** Errors of the server, and answers that did not come while nobody killed anything. */
   readonly errors: readonly string[];
   readonly breaches: readonly string[];
   readonly renewals: { readonly due: number; readonly once: number; readonly wrong: readonly string[] };
@@ -243,7 +243,7 @@ export function judge(figures: Figures): Judgement[] {
     'errors',
     figures.errors.length === 0,
     figures.errors.length === 0
-      ? 'no 5xx but 503, and no answer that did not come, but where something was killed'
+      ? 'no 5xx but 503; every answer came, but where something was killed'
       : `${figures.errors.length}: ${some(figures.errors)}`,
   );
   gate(

@@ -72,7 +72,7 @@ export interface World {
     /** Answers that named a later time instead (429, 503), outside of kills. */
     later: number;
   };
-  /** What was answered with an error of the server (5xx but 503), or not in time, while nobody killed anything. */
+  /** What was answered with an error of the server (5xx but 503); what was not answered in time while nobody killed anything. */
   readonly errors: string[];
   /** Whether the server that runs has a language model. */
   withModel: boolean;
@@ -156,10 +156,12 @@ export async function ask(world: World, request: Request): Promise<Answer | unde
   }
 }
 
-/** Who is asked again after an error of the server sees no fault of it; so each is kept. */
+/**
+ * Who is asked again after an error of the server sees no fault of it; so each is kept. A server whose database was killed
+ * says 503, and one that was killed says nothing: neither is an excuse for another error.
+ */
 function noteStatus(world: World, named: string, status: number, text: string): void {
-  if (world.isKilling) return;
-  if (status === 429 || status === 503) world.tally.later += 1;
+  if (status === 429 || status === 503) world.tally.later += world.isKilling ? 0 : 1;
   else if (status >= 500) world.errors.push(`${named} ${status}: ${text.slice(0, 200)}`);
 }
 

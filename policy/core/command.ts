@@ -4,7 +4,7 @@ import type { CardGateway } from '../../adapters/card-gateway.ts';
 import type { Mail } from '../../adapters/mail.ts';
 import type { Network } from '../../adapters/network.ts';
 import type { Audience, Caller } from '../../kernel/caller.ts';
-import { isConnectionLost, isDatabaseAway } from '../../kernel/database-away.ts';
+import { explainAway, isConnectionLost } from '../../kernel/database-away.ts';
 import { AirtimeError, invalid, Refusal } from '../../kernel/error.ts';
 import type { IdSource } from '../../kernel/id.ts';
 import type { Money } from '../../kernel/money.ts';
@@ -238,7 +238,7 @@ async function attempts<T>(
   let stalePlans = 0;
   for (let attempt = 1; ; attempt += 1) {
     const client = await policy.pool.connect().catch((error: unknown) => {
-      throw explain(error);
+      throw explainAway(error);
     });
     let broken: Error | undefined;
     try {
@@ -254,7 +254,7 @@ async function attempts<T>(
       }
       if (error instanceof Error && hasBroken(error)) broken = error;
       if (attempt < attemptsMax && isTransient(error)) continue;
-      throw explain(error);
+      throw explainAway(error);
     } finally {
       client.release(broken);
     }
@@ -369,11 +369,4 @@ function sqlState(error: unknown): string | undefined {
 function isTransient(error: unknown): boolean {
   const state = sqlState(error);
   return state === '40001' || state === '40P01';
-}
-
-function explain(error: unknown): unknown {
-  if (isDatabaseAway(error)) {
-    return new AirtimeError(503, 'unavailable', 'The database did not answer in time. Nothing was changed; try again.');
-  }
-  return error;
 }

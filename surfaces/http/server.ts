@@ -7,7 +7,7 @@ import type { Registry } from 'prom-client';
 import type { Api } from '../../generated/operations.ts';
 import type { ApiHandlers, Wire } from '../../handlers/wire.ts';
 import type { Caller } from '../../kernel/caller.ts';
-import { isDatabaseAway } from '../../kernel/database-away.ts';
+import { explainAway, isDatabaseAway } from '../../kernel/database-away.ts';
 import { AirtimeError } from '../../kernel/error.ts';
 import { problemText, withLinks } from './answer.ts';
 import { addressOf, authenticated, hasScope, type Rates, TooMany } from './authorise.ts';
@@ -424,9 +424,7 @@ function isLocal(request: Request): boolean {
 
 /** What Express and its parts throw, in our words. What is not a client's fault stays what it is. */
 function explainFramework(error: unknown): unknown {
-  if (isDatabaseAway(error)) {
-    return new HttpProblem(503, 'unavailable', 'The database did not answer in time. Nothing was changed; try again.');
-  }
+  if (isDatabaseAway(error)) return explainAway(error);
   if (!(error instanceof Error) || !('status' in error) || typeof error.status !== 'number') return error;
   const { status } = error;
   return status >= 400 && status < 500

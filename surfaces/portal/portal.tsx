@@ -2,6 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { VNode } from 'preact';
 import { renderToString } from 'preact-render-to-string';
 import type { Caller } from '../../kernel/caller.ts';
+import { explainAway } from '../../kernel/database-away.ts';
 import { AirtimeError } from '../../kernel/error.ts';
 import { assetAt } from './assets.ts';
 import { cookieText, isOwnOrigin, secretOf } from './cookies.ts';
@@ -35,6 +36,8 @@ const visitorCaller: Caller = {
 
 const find = routeFinder(routes);
 
+const lookFirst = 'See whether it was done before you try again.';
+
 const sectionOf = (path: string): Section =>
   path.startsWith('/desk') ? 'desk' : path.startsWith('/account') ? 'account' : 'shop';
 
@@ -48,9 +51,13 @@ export function portalPages(parts: PortalParts): RequestHandler {
     if (path.startsWith('/assets/')) return sendAsset(request, response, path);
     const found = find(request.method, path);
     const secret = secretOf(request);
-    const session = secret === undefined ? undefined : await parts.door.find(secret);
-    const context: Context = { request, response, path, secret: session === undefined ? '' : (secret ?? ''), session };
+    const context: Context = { request, response, path, secret: '', session: undefined };
     try {
+      const session = secret === undefined ? undefined : await parts.door.find(secret);
+      if (secret !== undefined && session !== undefined) {
+        context.secret = secret;
+        context.session = session;
+      }
       if (found === undefined || found === 'other-method') throw unfound(found);
       parts.hearing.operation(request, found.route.operation);
       await answerRoute(context, found);
@@ -166,8 +173,10 @@ export function portalPages(parts: PortalParts): RequestHandler {
     }
   }
 
-  async function apologise(context: Context, error: unknown): Promise<void> {
+  async function apologise(context: Context, thrown: unknown): Promise<void> {
     const { request, response, path, session } = context;
+    // A form may have been acted on before the page that answers it was read.
+    const error = explainAway(thrown, request.method === 'POST' ? lookFirst : undefined);
     const known = error instanceof AirtimeError ? error : undefined;
     if (known?.status === 401)
       return send(context, redirect(path.startsWith('/desk') ? '/desk/sign-in' : '/sign-in', 'ended'));
@@ -181,6 +190,7 @@ export function portalPages(parts: PortalParts): RequestHandler {
     }
     const wait = known?.facts.retryAfterSeconds;
     if (typeof wait === 'number') response.setHeader('Retry-After', String(wait));
+    else if (known?.status === 503) response.setHeader('Retry-After', '1');
     if (known?.status === 413) response.setHeader('Connection', 'close');
     if (known?.status === 405) response.setHeader('Allow', 'GET, HEAD, POST');
     const status = known?.status ?? 500;
@@ -248,8 +258,9 @@ export function portalPages(parts: PortalParts): RequestHandler {
     };
     try {
       await run(say);
-    } catch (error) {
-      if (!response.headersSent) throw error;
+    } catch (thrown) {
+      if (!response.headersSent) throw thrown;
+      const error = explainAway(thrown, lookFirst);
       const known = error instanceof AirtimeError ? error : undefined;
       if (known) parts.hearing.refused(request, known);
       else parts.log.error({ requestId: parts.hearing.requestId(request), err: error }, 'a turn failed');
