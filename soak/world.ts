@@ -160,7 +160,12 @@ export async function ask(world: World, request: Request): Promise<Answer | unde
  * Who is asked again after an error of the server sees no fault of it; so each is kept. A server whose database was killed
  * says 503, and one that was killed says nothing: neither is an excuse for another error.
  */
-function noteStatus(world: World, named: string, status: number, text: string): void {
+export function noteStatus(
+  world: Pick<World, 'isKilling' | 'errors'> & { readonly tally: Pick<World['tally'], 'later'> },
+  named: string,
+  status: number,
+  text: string,
+): void {
   if (status === 429 || status === 503) world.tally.later += world.isKilling ? 0 : 1;
   else if (status >= 500) world.errors.push(`${named} ${status}: ${text.slice(0, 200)}`);
 }
